@@ -1,0 +1,102 @@
+// The checkpoint: the state of a lane's partition table, with which each segment begins, so that the segments
+// before it may go. It is one group of frames of kind `checkpoint`; each payload is a run of entries:
+//
+//   +0   u32  partition id
+//   +4   u16  bytes of the name
+//   +6   u16  truncations that still have something to hide, T
+//   +8   u64  first sequence that is kept
+//   +16  u64  last sequence, 0 when there was never a record
+//   +24       T times: u64 segment, u64 offset, u64 last sequence kept: records before that place with a higher one are dead
+//   …         name in UTF-8, then zeros up to a multiple of 8
+//
+// Pure. An entry never spans frames.
+
+import { roundUp8, readU64, writeU64 } from "../base/numbers.js";
+
+/** Records of the partition that lie before (segment, offset) and have a sequence above `after` are dead. */
+export interface Truncation {
+  readonly segment: number;
+  readonly offset: number;
+  readonly after: number;
+}
+
+export interface CheckpointEntry {
+  readonly id: number;
+  readonly name: string;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly truncations: readonly Truncation[];
+}
+
+const fixedBytes = 24;
+const truncationBytes = 24;
+
+export const partitionNameBytesMax = 1024;
+export const truncationsMax = 1000;
+
+/** Payloads of at most `payloadBytesMax` that hold all entries, in order. At least one, maybe empty. */
+export function encodeCheckpoint(entries: Iterable<CheckpointEntry>, payloadBytesMax: number): Uint8Array[] {
+  const payloads: Uint8Array[] = [];
+  let run: Uint8Array[] = [];
+  let runBytes = 0;
+  for (const entry of entries) {
+    const bytes = encodeEntry(entry);
+    if (runBytes > 0 && runBytes + bytes.length > payloadBytesMax) {
+      payloads.push(Buffer.concat(run));
+      run = [];
+      runBytes = 0;
+    }
+    run.push(bytes);
+    runBytes += bytes.length;
+  }
+  payloads.push(Buffer.concat(run));
+  return payloads;
+}
+
+/** The entries of one payload, or null when its lengths don't add up. */
+export function decodeCheckpoint(payload: Uint8Array): CheckpointEntry[] | null {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  const entries: CheckpointEntry[] = [];
+  let at = 0;
+  while (at < payload.length) {
+    if (at + fixedBytes > payload.length) return null;
+    const nameBytes = view.getUint16(at + 4, true);
+    const truncationCount = view.getUint16(at + 6, true);
+    const nameAt = at + fixedBytes + truncationCount * truncationBytes;
+    const next = at + roundUp8(nameAt - at + nameBytes);
+    if (next > payload.length) return null;
+    entries.push({
+      id: view.getUint32(at, true),
+      name: Buffer.from(payload.buffer, payload.byteOffset + nameAt, nameBytes).toString("utf8"),
+      firstSequence: readU64(view, at + 8),
+      lastSequence: readU64(view, at + 16),
+      truncations: Array.from({ length: truncationCount }, (_, index) => decodeTruncation(view, at + fixedBytes + index * truncationBytes)),
+    });
+    at = next;
+  }
+  return entries;
+}
+
+function decodeTruncation(view: DataView, at: number): Truncation {
+  return { segment: readU64(view, at), offset: readU64(view, at + 8), after: readU64(view, at + 16) };
+}
+
+function encodeEntry(entry: CheckpointEntry): Uint8Array {
+  const name = Buffer.from(entry.name, "utf8");
+  const nameAt = fixedBytes + entry.truncations.length * truncationBytes;
+  const bytes = new Uint8Array(roundUp8(nameAt + name.length));
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, entry.id, true);
+  view.setUint16(4, name.length, true);
+  view.setUint16(6, entry.truncations.length, true);
+  writeU64(view, 8, entry.firstSequence);
+  writeU64(view, 16, entry.lastSequence);
+  entry.truncations.forEach((truncation, index) => {
+    const at = fixedBytes + index * truncationBytes;
+    writeU64(view, at, truncation.segment);
+    writeU64(view, at + 8, truncation.offset);
+    writeU64(view, at + 16, truncation.after);
+  });
+  bytes.set(name, nameAt);
+  return bytes;
+}

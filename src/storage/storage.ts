@@ -1,0 +1,111 @@
+// The contract that every backend keeps: io_uring (storage/uring), node:fs (storage/fs), simulation (storage/sim).
+//
+// Two surfaces. `FileSystem` is the control plane: superblock, segments' preparation, recovery, reading; promises.
+// `BlockWriter` is the hot path of one lane: durable writes out of one memory, completions by callback, in any order.
+// test/storage/contract.ts is the executable form of this file; every backend passes it.
+
+import type { RingwallError } from "../base/errors.js";
+import type { Memory } from "../format/memory.js";
+import type { FlushMethod } from "../format/superblock.js";
+
+/** An open file of the control plane. Positions and lengths are bytes. Operations reject with `RingwallError`. */
+export interface StorageFile {
+  readonly path: string;
+  size(): Promise<number>;
+  /** Fills `into` from `position` on; resolves to the bytes read, fewer only at the end of the file. */
+  readAt(into: Uint8Array, position: number): Promise<number>;
+  /** Writes all of `bytes`; a short write is continued inside. Not durable before `sync`. */
+  writeAt(bytes: Uint8Array, position: number): Promise<void>;
+  /** Content and size of the file are on stable media when it resolves. Never retried after an error. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type FileMode =
+  /** Must exist. */
+  | "read"
+  /** Must exist; read and write. */
+  | "write"
+  /** Must not exist; read and write. */
+  | "create";
+
+export interface FileSystem {
+  /** Creates a directory; parents must exist; resolves when it exists already. */
+  makeDirectory(path: string): Promise<void>;
+  /** Names in a directory, in no order; null when there is no such directory. */
+  list(path: string): Promise<string[] | null>;
+  open(path: string, mode: FileMode): Promise<StorageFile>;
+  /** Atomic; replaces `to`. Durable after `syncDirectory` of both directories. */
+  rename(from: string, to: string): Promise<void>;
+  /** Resolves when the file is gone, also when it was never there. */
+  remove(path: string): Promise<void>;
+  /** Names created, renamed and removed in the directory are on stable media when it resolves. */
+  syncDirectory(path: string): Promise<void>;
+}
+
+/** Time and turns of the event loop, so that a simulation can own them. */
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Runs once the current turn and the promises that follow from it are through. */
+  defer(action: () => void): void;
+  /** Runs `action` after `ms`; it does not keep the process alive. Returns what cancels it. */
+  after(ms: number, action: () => void): () => void;
+}
+
+export type WriterFlush = FlushMethod | /** No flush: durability "none". */ "never";
+
+export interface BlockWriterOptions {
+  readonly bufferBytes: number;
+  readonly bufferCount: number;
+  /** Positions and lengths of writes are multiples of it. */
+  readonly alignment: number;
+  readonly flush: WriterFlush;
+  /** Called once per write, in any order, from `reap` or from the event loop, never from inside `write`. */
+  readonly onWritten: (token: number, error: RingwallError | null) => void;
+  /** Called after a turn of the event loop delivered completions: the end of a batch of `onWritten` calls. */
+  readonly onBatchEnd: () => void;
+}
+
+/** A segment opened for block writes. */
+export type WriterFile = number;
+
+export interface BlockWriter {
+  /** `bufferCount` buffers of `bufferBytes`, back to back. The caller leaves a buffer alone from `write` to its `onWritten`. */
+  readonly memory: Memory;
+  /** What this writer uses and why not more, for `log.info`: e.g. ["registered buffers: on", "direct I/O: off: EINVAL from tmpfs"]. */
+  readonly notes: readonly string[];
+  openFile(path: string): Promise<WriterFile>;
+  closeFile(file: WriterFile): Promise<void>;
+  /** Starts one write of memory [start, start + bytes). Durable when `onWritten(token, null)` comes (or merely written under "never"). */
+  write(file: WriterFile, position: number, start: number, bytes: number, token: number): void;
+  /** Delivers what has completed, without waiting. Cheap when there is nothing. Returns how many. */
+  reap(): number;
+  /** Under "never": makes everything written to the file durable. */
+  syncFile(file: WriterFile): Promise<void>;
+  /** Waits for what is in flight, then frees everything. */
+  close(): Promise<void>;
+}
+
+export interface StorageProbe {
+  readonly flushMethod: FlushMethod;
+  readonly alignment: number;
+  /** p50 in microseconds of each method that was tried. */
+  readonly micros: Readonly<Partial<Record<FlushMethod, number>>>;
+}
+
+export interface Storage {
+  readonly name: "uring" | "fs" | "sim";
+  readonly files: FileSystem;
+  readonly clock: Clock;
+  /** Measures in a directory which flush method is fastest there, within `millisMax`; removes what it wrote. */
+  probe(directory: string, millisMax: number): Promise<StorageProbe>;
+  createWriter(options: BlockWriterOptions): BlockWriter;
+  /** 16 random bytes for a new log's uuid. */
+  randomUuid(): Uint8Array;
+  /** Takes the writer's lock on the log at `directory`; resolves to its release. Rejects with RINGWALL_LOCKED. */
+  lock(directory: string): Promise<() => Promise<void>>;
+  /** Whether a live writer holds the lock. */
+  isLocked(directory: string): Promise<boolean>;
+  close(): Promise<void>;
+}
