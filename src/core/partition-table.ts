@@ -1,0 +1,115 @@
+// The partitions of one lane: names, ids, first and last sequence, truncations that still hide something.
+//
+// Filled by recovery, kept by the running lane, written into each segment's checkpoint. Pure.
+
+import { assert } from "../base/assert.js";
+import type { CheckpointEntry, Truncation } from "../format/checkpoint.js";
+import type { PartitionRun } from "./segment-index.js";
+
+/** One partition of a lane. Fields of the append path are plain: see `ringwall bench append`. */
+export class PartitionState {
+  readonly id: number;
+  readonly name: string;
+  /** First sequence that is kept; records below are trimmed. */
+  firstSequence = 1;
+  /** Last sequence given out; 0 when there never was one. */
+  lastSequence = 0;
+  /** Last sequence known durable. */
+  durableSequence = 0;
+  truncations: Truncation[] = [];
+  /** The partition's run in the lane's current segment; null until it writes there. */
+  run: PartitionRun | null = null;
+
+  constructor(id: number, name: string) {
+    this.id = id;
+    this.name = name;
+  }
+
+  /** Whether the record `sequence` whose frame lies at (segment, offset) was truncated away later. */
+  isTruncated(sequence: number, segment: number, offset: number): boolean {
+    for (const truncation of this.truncations) {
+      if (sequence > truncation.after && isBefore(segment, offset, truncation)) return true;
+    }
+    return false;
+  }
+
+  /** Tail truncation, written at (segment, offset). */
+  truncate(truncation: Truncation): void {
+    this.lastSequence = Math.min(this.lastSequence, truncation.after);
+    this.durableSequence = Math.min(this.durableSequence, truncation.after);
+    // An older truncation with a higher bound hides nothing that the new one doesn't hide.
+    this.truncations = this.truncations.filter((older) => older.after < truncation.after);
+    this.truncations.push(truncation);
+  }
+
+  /** Head trim: `firstKept` is the first sequence that stays. */
+  trim(firstKept: number): void {
+    this.firstSequence = Math.max(this.firstSequence, firstKept);
+    // A partition trimmed beyond its end goes on behind the trim.
+    if (this.lastSequence < this.firstSequence - 1) this.lastSequence = this.firstSequence - 1;
+  }
+
+  /** Forgets truncations that only hide records of segments which are gone. */
+  forgetTruncationsBefore(firstSegment: number): void {
+    if (this.truncations.length > 0) this.truncations = this.truncations.filter((truncation) => truncation.segment >= firstSegment);
+  }
+
+  toCheckpoint(): CheckpointEntry {
+    return {
+      id: this.id,
+      name: this.name,
+      firstSequence: this.firstSequence,
+      lastSequence: this.lastSequence,
+      truncations: this.truncations,
+    };
+  }
+}
+
+function isBefore(segment: number, offset: number, place: Truncation): boolean {
+  return segment < place.segment || (segment === place.segment && offset < place.offset);
+}
+
+export class PartitionTable {
+  readonly #byName = new Map<string, PartitionState>();
+  readonly #byId: (PartitionState | undefined)[] = [undefined];
+
+  get size(): number {
+    return this.#byName.size;
+  }
+
+  get nextId(): number {
+    return this.#byId.length;
+  }
+
+  byName(name: string): PartitionState | undefined {
+    return this.#byName.get(name);
+  }
+
+  byId(id: number): PartitionState | undefined {
+    return this.#byId[id];
+  }
+
+  /** Ids are given out in order, so a new one is always the next. */
+  define(id: number, name: string): PartitionState {
+    assert(id === this.#byId.length, `partition ids are dense: ${String(id)} after ${String(this.#byId.length - 1)}`);
+    assert(!this.#byName.has(name), `partition ${JSON.stringify(name)} is defined once`);
+    const state = new PartitionState(id, name);
+    this.#byId.push(state);
+    this.#byName.set(name, state);
+    return state;
+  }
+
+  /** Takes a partition over from a checkpoint. */
+  restore(entry: CheckpointEntry): PartitionState {
+    const state = this.define(entry.id, entry.name);
+    state.firstSequence = entry.firstSequence;
+    state.lastSequence = entry.lastSequence;
+    state.durableSequence = entry.lastSequence;
+    state.truncations = [...entry.truncations];
+    return state;
+  }
+
+  *[Symbol.iterator](): IterableIterator<PartitionState> {
+    for (let id = 1; id < this.#byId.length; id++) yield this.#byId[id] as PartitionState;
+  }
+}

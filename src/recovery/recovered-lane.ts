@@ -1,0 +1,66 @@
+// What recovery finds out about one lane, and hands to the log. Plain data.
+
+import type { PartitionTable } from "../core/partition-table.js";
+import type { SegmentIndex } from "../core/segment-index.js";
+
+/** A sequence range of a partition that was acknowledged and can't be read any more. `name` is null when only the id is known. */
+export interface LostRange {
+  readonly partition: number;
+  readonly name: string | null;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+}
+
+/** A stretch of a segment file that does not verify although it should. */
+export interface DamagedRange {
+  readonly segment: number;
+  readonly path: string;
+  readonly from: number;
+  readonly to: number;
+  readonly reason: string;
+}
+
+/** The machine-readable report of a lane's recovery. */
+export interface RecoveryReport {
+  readonly lane: number;
+  readonly verdict: "clean" | "torn tail" | "damaged";
+  /** Highest block sequence known durable before the crash (H in docs/FORMAT.md). */
+  readonly horizon: number;
+  /** First block sequence that is not valid (g). */
+  readonly firstInvalidBlock: number;
+  /** Valid blocks beyond it, dropped with the torn tail; block sequences. */
+  readonly discardedBlocks: readonly number[];
+  /** Frames of incomplete groups at the cut, dropped. */
+  readonly discardedFrames: number;
+  readonly damaged: readonly DamagedRange[];
+  readonly lost: readonly LostRange[];
+  /** Things that cost no record: a damaged segment header, a rebuilt index, a damaged superblock copy. */
+  readonly notes: readonly string[];
+  readonly segments: number;
+  readonly scannedBytes: number;
+  readonly scannedRecords: number;
+  readonly millis: number;
+}
+
+/** A segment that exists, in order of ids. */
+export interface KnownSegment {
+  readonly segment: number;
+  readonly path: string;
+  /** Null for a sealed segment whose index was not needed yet: `loadSegmentIndex` brings it. */
+  readonly index: SegmentIndex | null;
+}
+
+export interface RecoveredLane {
+  readonly report: RecoveryReport;
+  readonly table: PartitionTable;
+  /** Kept segments with at least one block, ascending; the last one is the current segment and has its index. Empty for a new log. */
+  readonly segments: readonly KnownSegment[];
+  /** Files found that are to be recycled: below the first kept segment, or prepared ahead and never used. */
+  readonly freeFiles: readonly string[];
+  /** The next block's sequence; 1 for a new log. */
+  readonly nextBlock: number;
+  /** Checksum field of the last accepted block; 0 for none. */
+  readonly previousChecksum: number;
+  /** Milliseconds since 1970 of the newest record; time never runs backwards past it. */
+  readonly lastTime: number;
+}
