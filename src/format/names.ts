@@ -1,0 +1,27 @@
+// Names of the files of a log.
+
+export const superblockName = "superblock";
+export const lockName = "lock";
+
+export function laneDirectoryName(lane: number): string {
+  return `lane-${String(lane).padStart(2, "0")}`;
+}
+
+export function segmentName(segment: number): string {
+  return `${String(segment).padStart(8, "0")}.segment`;
+}
+
+/** The index file of a sealed segment. It can always be rebuilt from the segment. */
+export function indexName(segment: number): string {
+  return `${String(segment).padStart(8, "0")}.index`;
+}
+
+export type LaneFile = { readonly kind: "segment" | "index"; readonly segment: number } | { readonly kind: "other" };
+
+export function parseLaneFile(name: string): LaneFile {
+  const match = /^(\d{8,})\.(segment|index)$/.exec(name);
+  if (match === null) return { kind: "other" };
+  const segment = Number(match[1]);
+  if (!Number.isSafeInteger(segment) || segment < 1) return { kind: "other" };
+  return { kind: match[2] === "index" ? "index" : "segment", segment };
+}
