@@ -8,7 +8,7 @@ import path from "node:path";
 import { listFiles, orExit, root, setup } from "./setup.mjs";
 
 /** A file that has not ended by then hangs; the runner ends it and says which. */
-const fileMillisMax = 600_000;
+const fileMillisMax = 300_000;
 
 /** Test files whose path contains one of the patterns; all of them without a pattern. */
 export function testFiles(patterns) {
@@ -37,9 +37,9 @@ async function main() {
     console.error(`test: no test file's path contains ${patterns.join(" or ")}`);
     return 1;
   }
-  // The runner gets the same signal from the terminal; staying lets it print its closing lines.
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => {});
   const runner = spawn(process.execPath, runnerArguments(files), { cwd: root, stdio: "inherit" });
+  // Whoever ends this program means the runner, which else would go on alone.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => runner.kill(signal));
   return await new Promise((resolve, reject) => {
     runner.on("error", reject);
     runner.on("exit", (code, signal) => resolve(code ?? (signal === "SIGINT" ? 130 : 1)));
