@@ -8,14 +8,19 @@ import type { PartitionRun } from "./segment-index.js";
 
 /** One partition of a lane. Fields of the append path are plain: see `ringwall bench append`. */
 export class PartitionState {
-  readonly id: number;
+  /** Given when the partition's definition is framed; 0 until then. */
+  id: number;
   readonly name: string;
   /** First sequence that is kept; records below are trimmed. */
   firstSequence = 1;
   /** Last sequence given out; 0 when there never was one. */
   lastSequence = 0;
+  /** Last sequence of which every frame lies in a block; below `lastSequence` while appends wait for space. */
+  placedSequence = 0;
   /** Last sequence known durable. */
   durableSequence = 0;
+  /** The block in which the partition last placed something. */
+  touchedBlock = 0;
   truncations: Truncation[] = [];
   /** The partition's run in the lane's current segment; null until it writes there. */
   run: PartitionRun | null = null;
@@ -36,6 +41,7 @@ export class PartitionState {
   /** Tail truncation, written at (segment, offset). */
   truncate(truncation: Truncation): void {
     this.lastSequence = Math.min(this.lastSequence, truncation.after);
+    this.placedSequence = Math.min(this.placedSequence, truncation.after);
     this.durableSequence = Math.min(this.durableSequence, truncation.after);
     // An older truncation with a higher bound hides nothing that the new one doesn't hide.
     this.truncations = this.truncations.filter((older) => older.after < truncation.after);
@@ -46,7 +52,10 @@ export class PartitionState {
   trim(firstKept: number): void {
     this.firstSequence = Math.max(this.firstSequence, firstKept);
     // A partition trimmed beyond its end goes on behind the trim.
-    if (this.lastSequence < this.firstSequence - 1) this.lastSequence = this.firstSequence - 1;
+    const last = this.firstSequence - 1;
+    this.lastSequence = Math.max(this.lastSequence, last);
+    this.placedSequence = Math.max(this.placedSequence, last);
+    this.durableSequence = Math.max(this.durableSequence, last);
   }
 
   /** Forgets truncations that only hide records of segments which are gone. */
@@ -59,7 +68,7 @@ export class PartitionState {
       id: this.id,
       name: this.name,
       firstSequence: this.firstSequence,
-      lastSequence: this.lastSequence,
+      lastSequence: this.placedSequence,
       truncations: this.truncations,
     };
   }
@@ -89,13 +98,26 @@ export class PartitionTable {
     return this.#byId[id];
   }
 
+  /** A partition that no frame defines yet: it has no id. */
+  reserve(name: string): PartitionState {
+    assert(!this.#byName.has(name), `partition ${JSON.stringify(name)} is defined once`);
+    const state = new PartitionState(0, name);
+    this.#byName.set(name, state);
+    return state;
+  }
+
+  /** Gives a reserved partition its id, the next one, at the moment its definition is framed. */
+  assignId(state: PartitionState): void {
+    assert(state.id === 0, `partition ${JSON.stringify(state.name)} gets one id`);
+    state.id = this.#byId.length;
+    this.#byId.push(state);
+  }
+
   /** Ids are given out in order, so a new one is always the next. */
   define(id: number, name: string): PartitionState {
     assert(id === this.#byId.length, `partition ids are dense: ${String(id)} after ${String(this.#byId.length - 1)}`);
-    assert(!this.#byName.has(name), `partition ${JSON.stringify(name)} is defined once`);
-    const state = new PartitionState(id, name);
-    this.#byId.push(state);
-    this.#byName.set(name, state);
+    const state = this.reserve(name);
+    this.assignId(state);
     return state;
   }
 
@@ -104,11 +126,13 @@ export class PartitionTable {
     const state = this.define(entry.id, entry.name);
     state.firstSequence = entry.firstSequence;
     state.lastSequence = entry.lastSequence;
+    state.placedSequence = entry.lastSequence;
     state.durableSequence = entry.lastSequence;
     state.truncations = [...entry.truncations];
     return state;
   }
 
+  /** Those with an id, in its order. */
   *[Symbol.iterator](): IterableIterator<PartitionState> {
     for (let id = 1; id < this.#byId.length; id++) yield this.#byId[id] as PartitionState;
   }
