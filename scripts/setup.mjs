@@ -7,8 +7,7 @@
 //   node scripts/setup.mjs --all   for a package: the addon for every architecture, and it is an error to lack one
 
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, realpathSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -120,44 +119,19 @@ function buildStamps() {
     .join();
 }
 
-/** Runs scripts/build-native.mjs if what it builds from has changed. Without a compiler that script says so and succeeds. */
+/**
+ * Runs scripts/build-native.mjs, which knows whether anything changed. Without a compiler it says so and succeeds; that is
+ * said again every time, for the portable backend is slower, and nobody should wonder why.
+ */
 export function buildNative({ all }) {
-  const builder = path.join(root, "scripts/build-native.mjs");
-  if (!existsSync(builder)) return;
-  const stampFile = path.join(root, "build/native.stamp");
-  const stamp = nativeStamp({ all });
-  const present = listFiles(path.join(root, "prebuilds")).filter((file) => file.endsWith(".node"));
-  if (!all && present.length > 0 && existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) return;
-  const started = performance.now();
-  const result = run(process.execPath, [builder, ...(all ? ["--all"] : [])]);
+  const result = run(process.execPath, [path.join(root, "scripts/build-native.mjs"), ...(all ? ["--all"] : [])]);
   if (result.status !== 0) {
     const remedy = all
-      ? "A package carries the addon for every architecture. Install the cross compilers (Debian: gcc-x86-64-linux-gnu, gcc-aarch64-linux-gnu),\n" +
-        "or pack what is there with: npm pack --ignore-scripts"
+      ? "A package carries the addon for every architecture. To pack what is there: npm pack --ignore-scripts"
       : "Fix the errors above, then run the same command again.";
-    throw new SetupError(`The native addon does not build:\n${result.output}\n${remedy}`);
+    throw new SetupError(`the native addon does not build:\n${result.output}\n${remedy}`);
   }
-  const built = listFiles(path.join(root, "prebuilds")).filter((file) => file.endsWith(".node"));
-  if (built.length === 0) {
-    // Said again at every start until there is a compiler: the portable backend is slower, and nobody should wonder why.
-    console.log(result.output);
-    return;
-  }
-  mkdirSync(path.dirname(stampFile), { recursive: true });
-  writeFileSync(stampFile, stamp);
-  report("native addon built", built.join(", "), started);
-}
-
-/** What the addon depends on: its sources, its builder, the headers' version and the platform. */
-function nativeStamp({ all }) {
-  const hash = createHash("sha256").update(`${process.platform} ${process.arch} ${all}\n`);
-  const headers = readJson(path.join(root, "node_modules/node-api-headers/package.json"));
-  hash.update(`${headers?.version}\n`);
-  const sources = listFiles(path.join(root, "native")).map((file) => path.join("native", file));
-  for (const file of [...sources.sort(), "scripts/build-native.mjs"]) {
-    hash.update(`${file}\n`).update(readFileSync(path.join(root, file)));
-  }
-  return hash.digest("hex");
+  for (const line of result.output.split("\n")) if (!line.endsWith("is up to date")) console.log(`setup: ${line}`);
 }
 
 /** Files below a directory, relative to it; none if it does not exist. */
