@@ -73,7 +73,7 @@ TARGET static size_t NAME(verify)(const struct frames* frames) {
   size_t at = frames->start;
   while (at != frames->end) {
     const uint8_t* frame = frames->memory + at;
-    size_t bytes = frame_bytes(frame, frames->end - at);
+    size_t bytes = candidate_bytes(frame, frames->end - at);
     if (bytes == 0) break;
     if (NAME(frame_checksum)(frames->seed, frames->position + (at - frames->start), frame, bytes) != load32(frame)) break;
     at += bytes;
@@ -99,7 +99,7 @@ TARGET static size_t NAME(find_by_prefix)(const struct frames* frames, size_t at
   for (size_t index = 0; index < words; index++) prefix[index + 1] = state = CRC_WORD(state, load64(frames->memory + base + index * 8));
   for (; at < frames->end; at += 8) {
     const uint8_t* frame = frames->memory + at;
-    size_t bytes = frame_bytes(frame, frames->end - at);
+    size_t bytes = candidate_bytes(frame, frames->end - at);
     if (bytes == 0) continue;
     size_t from = (at - base) / 8 + 1, count = bytes / 8 - 1;
     uint32_t begin = NAME(frame_begin)(frames->seed, frames->position + (at - frames->start), frame);
@@ -118,7 +118,7 @@ TARGET static size_t NAME(find)(const struct frames* frames) {
   bool prefixes = true;
   for (size_t at = frames->start; at < frames->end; at += 8) {
     const uint8_t* frame = frames->memory + at;
-    size_t bytes = frame_bytes(frame, frames->end - at);
+    size_t bytes = candidate_bytes(frame, frames->end - at);
     if (bytes == 0) continue;
     if (bytes > budget && prefixes) {
       size_t scratch_bytes = ((frames->end - at) / 8 + 1) * sizeof(uint32_t);

@@ -12,12 +12,17 @@ static inline uint64_t load64(const uint8_t* at) { return *(const word_unaligned
 static inline uint32_t load32(const uint8_t* at) { return *(const half_unaligned*)at; }
 static inline void store32(uint8_t* at, uint32_t value) { *(half_unaligned*)at = value; }
 
-// The bytes of the frame at `frame`, or 0 when it has no kind or does not fit into `room`.
+// The bytes of the frame at `frame`, or 0 when it does not fit into `room`.
 static inline size_t frame_bytes(const uint8_t* frame, size_t room) {
   if (room < FRAME_HEADER_BYTES) return 0;
-  uint32_t word = load32(frame + 4);
-  size_t bytes = FRAME_HEADER_BYTES + (((word & 0xffffff) + 7) & ~7u);
-  return (word & 0x0f000000) == 0 || bytes > room ? 0 : bytes;
+  size_t bytes = FRAME_HEADER_BYTES + (((load32(frame + 4) & 0xffffff) + 7) & ~7u);
+  return bytes > room ? 0 : bytes;
+}
+
+// The same, and 0 also when it has no kind: without that, zeros would be a frame wherever their checksum is zero.
+static inline size_t candidate_bytes(const uint8_t* frame, size_t room) {
+  size_t bytes = frame_bytes(frame, room);
+  return bytes != 0 && (frame[7] & 0x0f) != 0 ? bytes : 0;
 }
 
 // Written once, by the constructor, while the dynamic loader holds its lock; only read afterwards.

@@ -25,7 +25,7 @@ struct kernel {
   const char* name;
   // `previous` is 0 to begin, or an earlier result to continue from.
   uint32_t (*checksum)(const uint8_t* bytes, size_t length, uint32_t previous);
-  // The number of frames, or -1 when a frame has no kind or the lengths do not end exactly at `end`.
+  // The number of frames, or -1 when the lengths do not end exactly at `end`.
   int64_t (*seal)(const struct frames* frames);
   // The offset of the first frame that is not valid, or `end`.
   size_t (*verify)(const struct frames* frames);
