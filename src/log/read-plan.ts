@@ -1,0 +1,112 @@
+// Which stretches of a segment a reader of one partition needs, from the sparse index.
+//
+// A record gets an index entry when the last entry lies 32 KiB or more before it: so every record begins at an entry
+// or less than 32 KiB behind one. The stretches in between belong to other partitions and are jumped over when they
+// are long enough to be worth a second read. Owns no I/O.
+
+import { entryDistanceBytes, type PartitionRun } from "../core/segment-index.js";
+import { frameBytes } from "../format/frame.js";
+
+/** Reading on is cheaper than a second read up to here: some ten microseconds of copying. */
+const gapBytesMax = 64 * 1024;
+
+export interface Stretch {
+  readonly start: number;
+  readonly end: number;
+  /** Begins at an index entry, not where the stretch before ended: offset of the entry's block, and the entry's sequence. */
+  readonly jump: { readonly blockOffset: number; readonly sequence: number } | null;
+}
+
+export interface PlanOptions {
+  readonly run: PartitionRun;
+  /** Where the reader stands; a multiple of 8. Records before it are behind him. */
+  readonly position: number;
+  /** First and last sequence that he needs. */
+  readonly first: number;
+  readonly last: number;
+  /** Offset behind the segment's last block. */
+  readonly endOffset: number;
+}
+
+export class ReadPlan {
+  /** The last sequence that this plan covers. */
+  readonly last: number;
+  readonly #run: PartitionRun;
+  /** No needed record begins at or behind this offset. */
+  readonly #bound: number;
+  readonly #spanBytes: number;
+  readonly #frameBytesMean: number;
+  #at: number;
+
+  constructor(options: PlanOptions) {
+    const { run, position, first, last, endOffset } = options;
+    this.last = last;
+    this.#run = run;
+    this.#frameBytesMean = frameBytes(Math.ceil(run.payloadBytes / Math.max(1, run.records)));
+    this.#spanBytes = entryDistanceBytes + this.#frameBytesMean;
+    this.#at = position;
+    const behind = countEntries(run, (sequence) => sequence <= last);
+    this.#bound = behind < run.entryCount ? positionOf(run, behind) : endOffset;
+    const nearest = countEntries(run, (sequence) => sequence <= first) - 1;
+    // Standing before the entry: what lies in between are other partitions, or records that are not wanted.
+    this.#jumpTo = nearest >= 0 && positionOf(run, nearest) > position ? nearest : -1;
+  }
+
+  /** Entry at which the next stretch begins, or -1 to go on where the last one ended. */
+  #jumpTo: number;
+
+  /** The next stretch of at most `bytesMax`, or null when there is none. */
+  next(bytesMax: number): Stretch | null {
+    let index = this.#jumpTo;
+    this.#jumpTo = -1;
+    if (index < 0) {
+      index = countEntries(this.#run, (_, position) => position <= this.#at) - 1;
+      if (index < 0 || this.#at >= this.#spanEnd(index)) index++;
+      else return this.#stretch(index, this.#at, bytesMax, false);
+    }
+    if (index >= this.#run.entryCount) return null;
+    const position = positionOf(this.#run, index);
+    return position >= this.#bound ? null : this.#stretch(index, position, bytesMax, position !== this.#at);
+  }
+
+  #stretch(first: number, start: number, bytesMax: number, jumps: boolean): Stretch {
+    const place = this.#run.entry(first);
+    let index = first;
+    let end = this.#spanEnd(index);
+    while (end - start < bytesMax && index + 1 < this.#run.entryCount) {
+      const next = positionOf(this.#run, index + 1);
+      if (next >= this.#bound || next - end > gapBytesMax) break;
+      index++;
+      end = Math.max(end, this.#spanEnd(index));
+    }
+    end = Math.min(end, start + bytesMax);
+    this.#at = end;
+    return { start, end, jump: jumps ? { blockOffset: place.blockOffset, sequence: place.sequence } : null };
+  }
+
+  /** No record of the entry's stretch begins at or behind this offset; its last may go on. */
+  #spanEnd(index: number): number {
+    const place = this.#run.entry(index);
+    const position = place.blockOffset + place.frameOffset;
+    const isAlone = index + 1 < this.#run.entryCount && this.#run.entry(index + 1).sequence === place.sequence + 1;
+    return Math.min(this.#bound, position + (isAlone ? 2 * this.#frameBytesMean : this.#spanBytes));
+  }
+}
+
+function positionOf(run: PartitionRun, index: number): number {
+  const place = run.entry(index);
+  return place.blockOffset + place.frameOffset;
+}
+
+/** How many entries from the first on pass `test`, which holds up to some entry and for none behind it. */
+function countEntries(run: PartitionRun, test: (sequence: number, position: number) => boolean): number {
+  let low = 0;
+  let high = run.entryCount;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const place = run.entry(middle);
+    if (test(place.sequence, place.blockOffset + place.frameOffset)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

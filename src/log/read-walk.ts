@@ -1,0 +1,280 @@
+// The walk of one reader through a lane: from segment to segment, window to window.
+//
+// Owns: the file on loan, the window being read and the one read ahead. `next` gives the records of one window at most.
+// Invariant: between the last check of trim, truncation and durability and the return of records nothing is awaited,
+// so what is returned holds at that moment. Not reentrant: RecordBatches calls one operation after the other.
+
+import { RingwallError } from "../base/errors.js";
+import type { PartitionState } from "../core/partition-table.js";
+import { entryDistanceBytes, PartitionRun, type SegmentIndex } from "../core/segment-index.js";
+import { BlockCursor, type CursorOutcome, type LogRecord } from "./block-cursor.js";
+import { damagedError, trimmedError, truncatedError } from "./read-errors.js";
+import { findSegment, firstNamedAbove, liveLast } from "./read-place.js";
+import { ReadPlan, type Stretch } from "./read-plan.js";
+import type { ReadSource } from "./read-source.js";
+import { loadWindow, type Window } from "./read-window.js";
+import { segmentFilesOf, type SegmentFile } from "./segment-files.js";
+
+/** Enough to hide the cost of a call, small enough to stay in the processor's cache. */
+const windowBytesMax = 1024 * 1024;
+/** Short reads should not pay for long ones: windows double from here. */
+const windowBytesMin = 128 * 1024;
+/** Records of a batch at most, so that small records don't hold the event loop for long. */
+const batchRecordsMax = 4096;
+/** Behind damage, a frame that the window cuts off is waited for this far. */
+const damageBytesMax = 1024 * 1024;
+
+export interface WalkOptions {
+  readonly from: number | undefined;
+  /** Undefined: what is durable when the walk begins, or without end for a tail. */
+  readonly to: number | undefined;
+  readonly limit: number;
+  readonly isTail: boolean;
+}
+
+interface Loaded {
+  readonly stretch: Stretch;
+  readonly window: Window;
+}
+
+interface Visit {
+  readonly index: SegmentIndex;
+  readonly file: SegmentFile;
+  readonly run: PartitionRun | undefined;
+  /** The record whose rest is looked for here; 0 for none. */
+  readonly continued: number;
+}
+
+export class ReadWalk {
+  readonly #source: ReadSource;
+  readonly #state: PartitionState;
+  readonly #options: WalkOptions;
+  readonly #cursor: BlockCursor;
+  #remaining: number;
+  #isStarted = false;
+  #to = 0;
+  #truncations: PartitionState["truncations"];
+  #visit: Visit | null = null;
+  #plan: ReadPlan | null = null;
+  #ahead: Promise<Loaded | null> | null = null;
+  #windowBytes = windowBytesMin;
+  #roomBytes = entryDistanceBytes;
+
+  constructor(source: ReadSource, state: PartitionState, options: WalkOptions) {
+    this.#source = source;
+    this.#state = state;
+    this.#options = options;
+    this.#remaining = options.limit;
+    this.#truncations = state.truncations;
+    this.#cursor = new BlockCursor(source, state, options.from ?? 0);
+  }
+
+  /** The sequence of the next record. */
+  get expected(): number {
+    return this.#cursor.expected;
+  }
+
+  /** Whether `to` or `limit` is reached. */
+  get isComplete(): boolean {
+    return this.#remaining === 0 || (this.#isStarted && this.#cursor.expected > this.#to);
+  }
+
+  /** The next records; none when there is nothing durable to read at the moment. */
+  async next(): Promise<LogRecord[]> {
+    const out: LogRecord[] = [];
+    const countMax = Math.min(batchRecordsMax, this.#remaining);
+    for (;;) {
+      this.#checkState();
+      const last = Math.min(this.#to, this.#state.durableSequence);
+      if (this.#cursor.expected > last || out.length >= countMax) break;
+      const visit = this.#visit;
+      if (visit === null || this.#cursor.expected > this.#segmentLast(visit)) {
+        if (out.length > 0) break;
+        await this.#enterSegment();
+        continue;
+      }
+      const windowLast = Math.min(last, this.#segmentLast(visit), this.#cursor.window?.limit ?? last);
+      const outcome = this.#cursor.collect(out, windowLast, countMax);
+      if (outcome.kind === "done" && this.#isWindowGoodFor(last, visit)) continue;
+      if (out.length > 0) break;
+      if (outcome.kind === "gap") await this.#lose(outcome.found - 1, undefined);
+      else await this.#advance(visit, outcome, Math.min(last, this.#segmentLast(visit)));
+    }
+    this.#remaining -= out.length;
+    return out;
+  }
+
+  /** Waits for what is under way and gives the file back. */
+  async close(): Promise<void> {
+    await this.#leave();
+  }
+
+  #checkState(): void {
+    const cursor = this.#cursor;
+    const state = this.#state;
+    if (!this.#isStarted) {
+      this.#isStarted = true;
+      if (this.#options.from === undefined) cursor.expected = state.firstSequence;
+      this.#to = this.#options.to ?? (this.#options.isTail ? Number.MAX_SAFE_INTEGER : state.durableSequence);
+      this.#truncations = state.truncations;
+    }
+    if (cursor.expected < state.firstSequence) throw trimmedError(this.#source, state, cursor.expected);
+    if (state.truncations !== this.#truncations) {
+      const known = new Set(this.#truncations);
+      this.#truncations = state.truncations;
+      const cut = state.truncations.find((truncation) => !known.has(truncation) && truncation.after < cursor.expected - 1);
+      if (cut !== undefined) throw truncatedError(this.#source, state, cursor.expected, cut.after);
+    }
+  }
+
+  /** Whether `expected` is behind the segment or the end, and not behind what was durable when the window was read. */
+  #isWindowGoodFor(last: number, visit: Visit): boolean {
+    return this.#cursor.expected > Math.min(last, this.#segmentLast(visit)) || this.#cursor.expected <= (this.#cursor.window?.limit ?? 0);
+  }
+
+  /** The last sequence whose live record begins in the segment. */
+  #segmentLast(visit: Visit): number {
+    if (visit.continued > 0) return visit.continued;
+    return visit.run === undefined ? 0 : Math.min(visit.run.lastSequence, liveLast(this.#state, visit.index.segment));
+  }
+
+  async #enterSegment(): Promise<void> {
+    const index = await findSegment(this.#source, this.#state, this.#cursor.expected);
+    if (index === null) {
+      await this.#leave();
+      // Nothing is checked yet since the search began: the record may have been trimmed or truncated meanwhile.
+      this.#checkState();
+      if (this.#cursor.expected > this.#state.durableSequence) return;
+      const above = await firstNamedAbove(this.#source, this.#state, this.#cursor.expected);
+      await this.#lose((above ?? this.#state.durableSequence + 1) - 1, undefined);
+      return;
+    }
+    await this.#enter(index, 0);
+  }
+
+  async #enter(index: SegmentIndex, continued: number): Promise<void> {
+    await this.#dropAhead();
+    const previous = this.#visit;
+    const run = index.runs.get(this.#state.id);
+    try {
+      const file = await segmentFilesOf(this.#source).acquire(index.segment);
+      this.#visit = { index, file, run, continued };
+    } catch (error) {
+      if (!(error instanceof RingwallError) || error.code !== "RINGWALL_NOT_FOUND") throw error;
+      await this.#leave();
+      if (this.#source.segmentIds.includes(index.segment)) {
+        await this.#lose(Math.max(this.#cursor.expected, Math.min(run?.lastSequence ?? 0, this.#state.durableSequence)), error);
+      }
+      return;
+    }
+    previous?.file.release();
+    this.#plan = null;
+    this.#cursor.enter(index, continued > 0);
+  }
+
+  /** Brings the next window, or the next segment when the record goes on there. */
+  async #advance(visit: Visit, outcome: CursorOutcome, last: number): Promise<void> {
+    const cursor = this.#cursor;
+    if (this.#plan === null || outcome.kind === "done" || cursor.expected > this.#plan.last) await this.#makePlan(visit, last);
+    const next = await this.#nextLoaded(visit);
+    const window = cursor.window;
+    if (next !== null && (next.stretch.jump === null || next.stretch.start === window?.end)) {
+      if (outcome.kind === "partial" && !outcome.isSure && window !== null && window.end - cursor.position > damageBytesMax) cursor.skipWindow();
+      this.#take(visit, next);
+      return;
+    }
+    if (this.#mustExtend(outcome, next, visit)) {
+      if (next !== null) this.#ahead = Promise.resolve(next);
+      await this.#extend(visit, outcome, next);
+    } else if (next !== null) this.#take(visit, next);
+    else if (cursor.isInsideRecord) await this.#enterFollowing(visit);
+    else await this.#lose(last, undefined);
+  }
+
+  async #makePlan(visit: Visit, last: number): Promise<void> {
+    await this.#dropAhead();
+    this.#cursor.dropWindow();
+    const { position, expected } = this.#cursor;
+    // Where only the rest of a record lies there is no entry for it: the walk extends from the first block on.
+    const run = visit.continued > 0 || visit.run === undefined ? new PartitionRun() : visit.run;
+    this.#plan = new ReadPlan({ run, position, first: expected, last, endOffset: visit.index.endOffset });
+  }
+
+  /** Whether to read on behind the window although the plan jumps, or is at its end. */
+  #mustExtend(outcome: CursorOutcome, next: Loaded | null, visit: Visit): boolean {
+    const cursor = this.#cursor;
+    if ((cursor.window?.end ?? cursor.position) >= visit.index.endOffset) return false;
+    if (cursor.isInsideRecord) return true;
+    if (outcome.kind !== "partial" || cursor.window === null) return false;
+    if (next !== null && cursor.expected >= (next.stretch.jump?.sequence ?? 0)) return false;
+    return outcome.isSure || cursor.window.end - cursor.position <= damageBytesMax;
+  }
+
+  async #extend(visit: Visit, outcome: CursorOutcome, next: Loaded | null): Promise<void> {
+    const cursor = this.#cursor;
+    const start = cursor.window?.end ?? cursor.position;
+    const wanted = Math.max(outcome.kind === "partial" ? outcome.end : 0, start + (cursor.isInsideRecord ? this.#windowBytes : entryDistanceBytes));
+    const end = Math.min(wanted, visit.index.endOffset, next === null ? Number.POSITIVE_INFINITY : next.stretch.start);
+    cursor.take(await this.#load(visit, start, end), null);
+  }
+
+  async #enterFollowing(visit: Visit): Promise<void> {
+    const following = this.#source.segmentIds.find((segment) => segment > visit.index.segment);
+    if (following === undefined) await this.#lose(this.#cursor.expected, undefined);
+    else await this.#enter(await this.#source.segmentIndex(following), this.#cursor.expected);
+  }
+
+  #take(visit: Visit, next: Loaded): void {
+    const isJoined = next.stretch.jump === null || next.stretch.start === this.#cursor.window?.end;
+    const leftBytes = isJoined && this.#cursor.window !== null ? this.#cursor.window.end - this.#cursor.position : 0;
+    this.#roomBytes = Math.max(this.#roomBytes, Math.min(windowBytesMax, 2 * leftBytes));
+    const isFirst = this.#cursor.window === null;
+    this.#cursor.take(next.window, isJoined ? null : next.stretch.jump);
+    // Someone who wants a few records should not pay for many: ahead only from the second window on.
+    if (!isFirst || this.#windowBytes > windowBytesMin) this.#ahead = this.#loadNext(visit);
+    this.#ahead?.catch(() => undefined);
+    this.#windowBytes = Math.min(windowBytesMax, 2 * this.#windowBytes);
+  }
+
+  async #nextLoaded(visit: Visit): Promise<Loaded | null> {
+    const ahead = this.#ahead ?? this.#loadNext(visit);
+    this.#ahead = null;
+    return ahead;
+  }
+
+  async #loadNext(visit: Visit): Promise<Loaded | null> {
+    const stretch = this.#plan?.next(this.#windowBytes) ?? null;
+    return stretch === null ? null : { stretch, window: await this.#load(visit, stretch.start, stretch.end) };
+  }
+
+  #load(visit: Visit, start: number, end: number): Promise<Window> {
+    return loadWindow(visit.file.file, { start, end, limit: this.#state.durableSequence, roomBytes: this.#roomBytes });
+  }
+
+  /** Records from `expected` to `last` are not to be had: says why. Returns only when looking again may find them elsewhere. */
+  async #lose(last: number, cause: unknown): Promise<void> {
+    this.#checkState();
+    const segment = this.#visit?.index.segment;
+    if (segment !== undefined && !this.#source.segmentIds.includes(segment)) {
+      await this.#leave();
+      return;
+    }
+    const { expected, stumble } = this.#cursor;
+    if (expected > this.#state.durableSequence) return;
+    throw damagedError(this.#source, this.#state, { segment, first: expected, last: Math.max(expected, last), stumble, cause });
+  }
+
+  async #dropAhead(): Promise<void> {
+    const ahead = this.#ahead;
+    this.#ahead = null;
+    // What it would have brought is not wanted any more, so neither is its error.
+    await ahead?.catch(() => undefined);
+  }
+
+  async #leave(): Promise<void> {
+    await this.#dropAhead();
+    this.#plan = null;
+    this.#visit?.file.release();
+    this.#visit = null;
+  }
+}

@@ -1,0 +1,120 @@
+// Reading a partition: by range, for ever, or one record. Only durable records are ever returned.
+//
+// Owns the public shapes, the checking of arguments and what each end means; the walk itself is read-walk.ts.
+// Reading takes no lock: a record that is trimmed or truncated meanwhile ends the read with an error, never with
+// other bytes. The lane takes a segment out of `segmentIds` before it reuses its file.
+
+import { RingwallError } from "../base/errors.js";
+import type { PartitionState } from "../core/partition-table.js";
+import type { LogRecord } from "./block-cursor.js";
+import { Records, RecordBatches } from "./read-batches.js";
+import { trimmedError } from "./read-errors.js";
+import type { ReadSource } from "./read-source.js";
+import { ReadWalk } from "./read-walk.js";
+
+export type { LogRecord } from "./block-cursor.js";
+
+export interface ReadOptions {
+  /** First sequence to read; the first that is kept when left out. Trimmed already: RINGWALL_TRIMMED. Behind the end: nothing is read. */
+  readonly from?: number | undefined;
+  /** Last sequence to read, inclusive; the last one that is durable when the reading begins, when left out. */
+  readonly to?: number | undefined;
+  /** Records to read at most. */
+  readonly limit?: number | undefined;
+  /** Ends the read with RINGWALL_ABORTED, whose `cause` is the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface TailOptions {
+  /** First sequence to read; the first that is kept when left out. May lie behind the end: the tail waits for it. */
+  readonly from?: number | undefined;
+  /** Ends the tail with RINGWALL_ABORTED, whose `cause` is the signal's reason. Leaving the loop ends it without error. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Durable records in arrays of up to some thousand, contiguous and in order: the fast way.
+ *
+ * Records of an array share memory (see `LogRecord.data`); it is never written again. Throws RINGWALL_INVALID_ARGUMENT
+ * at once; iterating rejects with RINGWALL_TRIMMED, RINGWALL_ABORTED, RINGWALL_CLOSED, RINGWALL_IO, with RINGWALL_NOT_FOUND when
+ * records that were read already are truncated, and with RINGWALL_DAMAGED, whose `details` name the lost range: reading
+ * from behind it works.
+ */
+export function readBatches(source: ReadSource, state: PartitionState, options: ReadOptions = {}): AsyncGenerator<LogRecord[], undefined, undefined> {
+  return openBatches(source, state, options);
+}
+
+/** Durable records one by one, in order. Errors as `readBatches`. */
+export function read(source: ReadSource, state: PartitionState, options: ReadOptions = {}): AsyncGenerator<LogRecord, undefined, undefined> {
+  return new Records(openBatches(source, state, options));
+}
+
+/** Records one by one, first those that are there, then each as it becomes durable, for ever. Errors as `readBatches`. */
+export function tail(source: ReadSource, state: PartitionState, options: TailOptions = {}): AsyncGenerator<LogRecord, undefined, undefined> {
+  return new Records(openTail(source, state, options));
+}
+
+/** As `tail`, in arrays. */
+export function tailBatches(source: ReadSource, state: PartitionState, options: TailOptions = {}): AsyncGenerator<LogRecord[], undefined, undefined> {
+  return openTail(source, state, options);
+}
+
+/**
+ * One record; undefined when it is not durable yet. Its data are memory of their own. Rejects with RINGWALL_TRIMMED when
+ * it was trimmed, and with RINGWALL_DAMAGED when it can't be read. Reads up to some 32 KiB in front of it, never a whole block.
+ */
+export async function get(source: ReadSource, state: PartitionState, sequence: number): Promise<LogRecord | undefined> {
+  checkSequence("sequence", sequence);
+  if (sequence < state.firstSequence) throw trimmedError(source, state, sequence);
+  const walk = new ReadWalk(source, state, { from: sequence, to: sequence, limit: 1, isTail: false });
+  try {
+    const [record] = await walk.next();
+    return record === undefined ? undefined : { seq: record.seq, time: record.time, data: ownMemory(record.data) };
+  } finally {
+    await walk.close();
+  }
+}
+
+/** A short record must not keep a whole window of the log in memory. */
+function ownMemory(data: Uint8Array): Uint8Array {
+  return 2 * data.byteLength >= data.buffer.byteLength ? data : data.slice();
+}
+
+function openBatches(source: ReadSource, state: PartitionState, options: ReadOptions): RecordBatches {
+  const { from, to, limit, signal } = options;
+  if (from !== undefined) checkSequence("from", from);
+  if (to !== undefined) checkCount("to", to);
+  if (limit !== undefined && limit !== Number.POSITIVE_INFINITY) checkCount("limit", limit);
+  checkSignal(signal);
+  return new RecordBatches(source, state, {
+    from,
+    to,
+    limit: limit ?? Number.POSITIVE_INFINITY,
+    isTail: false,
+    signal,
+  });
+}
+
+function openTail(source: ReadSource, state: PartitionState, options: TailOptions): RecordBatches {
+  const { from, signal } = options;
+  if (from !== undefined) checkSequence("from", from);
+  checkSignal(signal);
+  return new RecordBatches(source, state, { from, to: undefined, limit: Number.POSITIVE_INFINITY, isTail: true, signal });
+}
+
+function checkSequence(name: string, value: unknown): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 1) throw invalidArgument(name, "a sequence: an integer from 1 on", value);
+}
+
+function checkCount(name: string, value: unknown): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw invalidArgument(name, "an integer from 0 on", value);
+}
+
+function checkSignal(value: unknown): void {
+  if (value !== undefined && !(value instanceof AbortSignal)) throw invalidArgument("signal", "an AbortSignal", value);
+}
+
+function invalidArgument(name: string, wanted: string, value: unknown): RingwallError {
+  const given = typeof value === "string" ? JSON.stringify(value) : typeof value === "bigint" ? `${String(value)}n` : String(value);
+  return new RingwallError("RINGWALL_INVALID_ARGUMENT", `\`${name}\` must be ${wanted}; it is ${given}`, { details: { argument: name, value } });
+}
