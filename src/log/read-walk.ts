@@ -122,6 +122,8 @@ export class ReadWalk {
     if (state.truncations !== this.#truncations) {
       const known = new Set(this.#truncations);
       this.#truncations = state.truncations;
+      // It was made for what is dead now; what was written instead lies elsewhere.
+      this.#plan = null;
       const cut = state.truncations.find((truncation) => !known.has(truncation) && truncation.after < cursor.expected - 1);
       if (cut !== undefined) throw truncatedError(this.#source, state, cursor.expected, cut.after);
     }
@@ -248,7 +250,7 @@ export class ReadWalk {
   }
 
   #load(visit: Visit, start: number, end: number): Promise<Window> {
-    return loadWindow(visit.file.file, { start, end, limit: this.#state.durableSequence, roomBytes: this.#roomBytes });
+    return loadWindow(visit.file, { start, end, limit: this.#state.durableSequence, roomBytes: this.#roomBytes });
   }
 
   /** Records from `expected` to `last` are not to be had: says why. Returns only when looking again may find them elsewhere. */

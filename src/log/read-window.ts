@@ -4,7 +4,7 @@
 import { RingwallError } from "../base/errors.js";
 import { pageBytes } from "../format/block.js";
 import { Memory } from "../format/memory.js";
-import type { StorageFile } from "../storage/storage.js";
+import type { SegmentFile } from "./segment-files.js";
 
 export interface Window {
   readonly memory: Memory;
@@ -28,7 +28,7 @@ export interface WindowRequest {
 }
 
 /** Reads [start, end) of the file. What lies behind the file's end, or can't be read, is zeros, which verify as nothing. */
-export async function loadWindow(file: StorageFile, request: WindowRequest): Promise<Window> {
+export async function loadWindow(file: SegmentFile, request: WindowRequest): Promise<Window> {
   const { start, end, limit, roomBytes } = request;
   const memory = allocate(roomBytes + end - start);
   const into = memory.bytes.subarray(roomBytes, roomBytes + end - start);
@@ -61,7 +61,7 @@ export function joinWindows(before: Window, position: number, next: Window): Win
 }
 
 /** One page after the other, so that an unreadable one costs itself only. */
-async function loadPages(file: StorageFile, into: Uint8Array, start: number): Promise<void> {
+async function loadPages(file: SegmentFile, into: Uint8Array, start: number): Promise<void> {
   for (let at = 0; at < into.length; ) {
     const bytes = Math.min(pageBytes - ((start + at) % pageBytes), into.length - at);
     const page = into.subarray(at, at + bytes);

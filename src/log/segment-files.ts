@@ -1,7 +1,8 @@
 // Open segment files of one lane, for reading.
 //
-// Owns: at most `openFilesMax` idle files, and every file that a reader holds. A file is closed when the last
-// reader gives it back and it was forgotten, evicted, or the cache was closed; never under a reader.
+// Owns: at most `openFilesMax` idle files, and every file that a reader holds. A file is closed when the last reader
+// gives it back and it was forgotten or evicted. Closing the cache waits for reads that are under way but not for
+// readers: one that is parked between two reads meets RINGWALL_CLOSED at the next.
 // It must be told (`forget`) when a segment is recycled, or its disk space stays taken until it is evicted.
 
 import { RingwallError } from "../base/errors.js";
@@ -14,16 +15,16 @@ const openFilesMax = 16;
 /** A file on loan. `release` gives it back; only the first call counts. */
 export interface SegmentFile {
   readonly segment: number;
-  readonly file: StorageFile;
+  /** As `StorageFile.readAt`; rejects with RINGWALL_CLOSED once the cache is closed. */
+  readAt(into: Uint8Array, position: number): Promise<number>;
   release(): void;
 }
 
 interface Entry {
   readonly segment: number;
   readonly opening: Promise<StorageFile>;
+  readonly reads: Set<Promise<number>>;
   users: number;
-  /** Nobody finds it any more: it closes with its last user. */
-  forgotten: boolean;
 }
 
 export class SegmentFiles {
@@ -32,11 +33,10 @@ export class SegmentFiles {
   readonly #idleMax: number;
   /** In order of last use, oldest first. */
   readonly #entries = new Map<number, Entry>();
+  /** Forgotten, and still in use. */
+  readonly #lingering = new Set<Entry>();
   readonly #closing = new Set<Promise<void>>();
-  /** Entries that are forgotten and still in use. */
-  #lingering = 0;
-  #waiting: (() => void)[] = [];
-  #closed = false;
+  #isClosed = false;
 
   constructor(files: FileSystem, directory: string, idleMax: number = openFilesMax) {
     this.#files = files;
@@ -46,21 +46,26 @@ export class SegmentFiles {
 
   /** Files open now, lent or idle. */
   get openCount(): number {
-    return this.#entries.size + this.#lingering;
+    return this.#entries.size + this.#lingering.size;
   }
 
   async acquire(segment: number): Promise<SegmentFile> {
-    if (this.#closed) throw new RingwallError("RINGWALL_CLOSED", "the log is closed");
+    if (this.#isClosed) throw closedError();
     let entry = this.#entries.get(segment);
     if (entry === undefined) {
-      entry = { segment, opening: this.#files.open(`${this.#directory}/${segmentName(segment)}`, "read"), users: 0, forgotten: false };
+      const path = `${this.#directory}/${segmentName(segment)}`;
+      entry = { segment, opening: this.#files.open(path, "read"), reads: new Set(), users: 0 };
     } else this.#entries.delete(segment);
     this.#entries.set(segment, entry);
     entry.users++;
     try {
-      return this.#lend(entry, await entry.opening);
+      const file = await entry.opening;
+      // Closed while it opened: nothing may be read any more.
+      if (this.#isClosed) throw closedError();
+      return this.#lend(entry, file);
     } catch (error) {
-      this.#giveBack(entry, true);
+      this.#forgetEntry(entry);
+      this.#giveBack(entry);
       throw error;
     }
   }
@@ -68,66 +73,74 @@ export class SegmentFiles {
   /** The segment is gone: its file closes as soon as no reader holds it, and a later `acquire` opens anew. */
   forget(segment: number): void {
     const entry = this.#entries.get(segment);
-    if (entry !== undefined) this.#drop(entry);
+    if (entry !== undefined) this.#forgetEntry(entry);
   }
 
-  /** Closes everything; resolves when the last reader has given its file back and every file is closed. */
+  /** Ends reading: resolves when reads under way are through and every file is closed. */
   async close(): Promise<void> {
-    this.#closed = true;
-    for (const entry of [...this.#entries.values()]) this.#drop(entry);
-    if (this.#lingering > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#isClosed = true;
+    for (const entry of [...this.#entries.values(), ...this.#lingering]) this.#closeFile(entry);
+    this.#entries.clear();
+    this.#lingering.clear();
     await Promise.all(this.#closing);
   }
 
   #lend(entry: Entry, file: StorageFile): SegmentFile {
-    let lent = true;
+    let isLent = true;
     return {
       segment: entry.segment,
-      file,
+      readAt: async (into, position) => {
+        if (this.#isClosed) throw closedError();
+        const reading = file.readAt(into, position);
+        entry.reads.add(reading);
+        try {
+          return await reading;
+        } finally {
+          entry.reads.delete(reading);
+        }
+      },
       release: () => {
-        if (!lent) return;
-        lent = false;
-        this.#giveBack(entry, false);
+        if (!isLent) return;
+        isLent = false;
+        this.#giveBack(entry);
       },
     };
   }
 
-  #giveBack(entry: Entry, failed: boolean): void {
-    if (failed && !entry.forgotten) this.#drop(entry);
+  #giveBack(entry: Entry): void {
     entry.users--;
     if (entry.users > 0) return;
-    if (entry.forgotten) {
-      this.#lingering--;
-      this.#closeFile(entry);
-      if (this.#lingering === 0) for (const resolve of this.#waiting.splice(0)) resolve();
-      return;
-    }
-    this.#evict();
+    if (this.#lingering.delete(entry)) this.#closeFile(entry);
+    else this.#evict();
   }
 
   #evict(): void {
-    if (this.#entries.size <= this.#idleMax) return;
-    for (const entry of [...this.#entries.values()]) {
-      if (entry.users === 0) this.#drop(entry);
+    for (const entry of this.#entries.values()) {
       if (this.#entries.size <= this.#idleMax) return;
+      if (entry.users === 0) this.#forgetEntry(entry);
     }
   }
 
-  #drop(entry: Entry): void {
-    entry.forgotten = true;
+  #forgetEntry(entry: Entry): void {
+    if (this.#entries.get(entry.segment) !== entry) return;
     this.#entries.delete(entry.segment);
-    if (entry.users > 0) this.#lingering++;
+    if (entry.users > 0) this.#lingering.add(entry);
     else this.#closeFile(entry);
   }
 
   #closeFile(entry: Entry): void {
-    const closing = entry.opening
+    const closing = Promise.allSettled([...entry.reads])
+      .then(() => entry.opening)
       .then((file) => file.close())
       // A file that never opened has nothing to close, and a failing close of a file that was only read loses nothing.
       .catch(() => undefined)
       .finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
   }
+}
+
+function closedError(): RingwallError {
+  return new RingwallError("RINGWALL_CLOSED", "the log is closed");
 }
 
 const caches = new WeakMap<ReadSource, SegmentFiles>();
