@@ -76,8 +76,6 @@ test("arguments: memory of the JavaScript heap has no address to give and nothin
 });
 
 test("arguments: what the kernel refuses is a negated errno", { skip }, () => {
-  assert.equal(call("ringEnter")(-1, 0, 0, 0), -9);
-  assert.equal(call("ringWait")(-1, 0, 0, 0), -9);
   assert.equal(call("ringMap")(-1, 4096, 0), -9);
   assert.equal(call("lock")(-1, true), -9);
   assert.equal(call("watch")(-1, () => 0), -9);

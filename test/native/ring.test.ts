@@ -17,6 +17,11 @@ function allocate(bytes: number): ArrayBuffer {
   return memory;
 }
 
+test("ring: a descriptor that is not open is EBADF", { skip }, () => {
+  assert.equal(binding().ringEnter(-1, 0, 0, 0), -9);
+  assert.equal(binding().ringWait(-1, 0, 0, 0), -9);
+});
+
 test("ring: a no-op is submitted, completes, and is taken", { skip }, () => {
   const ring = new SmallRing(binding());
   ring.push({ code: operation.nop, id: 77 });
