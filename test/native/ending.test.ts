@@ -71,13 +71,13 @@ test("a Worker ends by itself: a watch alone does not keep it alive", { skip }, 
 
 test("a process ends with an operation in flight, by running out of work or by exit", { skip }, () => {
   for (const how of ["returns", "exits"] as const) {
-    const result = spawnSync(process.execPath, [program, JSON.stringify({ how, fifo } satisfies Ending)], { encoding: "utf8" });
+    const result = spawnSync(process.execPath, [program, JSON.stringify({ how, fifo } satisfies Ending)], { encoding: "utf8", timeout: 30_000 });
     assert.deepEqual([result.status, result.signal, result.stderr], [0, null, ""], how);
   }
 });
 
 test("an exception in the callback of a watch is an uncaught exception", { skip }, () => {
   const argument = JSON.stringify({ how: "throws in the callback", fifo } satisfies Ending);
-  const result = spawnSync(process.execPath, [program, argument], { encoding: "utf8" });
+  const result = spawnSync(process.execPath, [program, argument], { encoding: "utf8", timeout: 30_000 });
   assert.deepEqual([result.status, result.stdout, result.stderr], [0, "uncaught: thrown by the callback", ""]);
 });

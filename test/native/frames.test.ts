@@ -93,6 +93,18 @@ test("frames: another seed, another position or zeros are not valid", { skip }, 
   });
 });
 
+test("frames: one without a kind is not valid, though its checksum is right", { skip }, () => {
+  const { memory, end, starts } = framesOf([5, 300, 5]);
+  const start = starts[1] as number;
+  memory.bytes[start + 7] = 0xf0; // all flags, no kind
+  assert.equal(sealFramesPortable(new Memory(memory.buffer.slice(0)), 0, end, seed, position), 3);
+  assert.equal(binding().sealFrames(memory.buffer, 0, end, seed, positionLow, positionHigh), 3);
+  withEveryKernel((native, kernel) => {
+    assert.equal(native.verifyFrames(memory.buffer, 0, end, seed, positionLow, positionHigh), start, kernel);
+    assert.equal(native.findFrame(memory.buffer, start, end, seed, positionLow + start, positionHigh), starts[2], kernel);
+  });
+});
+
 test("frames: cut at any byte, all frames before the cut verify and none behind", { skip }, () => {
   const { memory, end, starts } = framesOf([5, 0, 30]);
   const native = binding();

@@ -101,6 +101,24 @@ test("ring: closing the descriptor closes its watch", { skip }, () => {
   ring.native.watchClose(watch as object);
 });
 
+/** Whether an address belongs to any mapping of this process. */
+function isMapped(halves: Uint32Array): boolean {
+  const address = (BigInt(halves[1] as number) << 32n) | BigInt(halves[0] as number);
+  return readFileSync("/proc/self/maps", "utf8").split("\n").some((line) => {
+    const [from, to] = (line.split(" ", 1)[0] as string).split("-");
+    return to !== undefined && BigInt(`0x${String(from)}`) <= address && address < BigInt(`0x${to}`);
+  });
+}
+
+test("memory: a release gives the pages back at once", { skip: absent }, () => {
+  const memory = allocate(256 << 20);
+  const halves = new Uint32Array(2);
+  binding().address(memory, halves);
+  assert.equal(isMapped(halves), true);
+  binding().release(memory);
+  assert.equal(isMapped(halves), false);
+});
+
 test("memory: zeroed, aligned to pages, detached by its release, and released once", { skip: absent }, () => {
   const native = binding();
   for (let round = 0; round < 100; round++) {
