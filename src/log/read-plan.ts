@@ -4,6 +4,7 @@
 // or less than 32 KiB behind one. The stretches in between belong to other partitions and are jumped over when they
 // are long enough to be worth a second read. Owns no I/O.
 
+import { roundUp8 } from "../base/numbers.js";
 import { entryDistanceBytes, type PartitionRun } from "../core/segment-index.js";
 import { frameBytes } from "../format/frame.js";
 
@@ -37,6 +38,8 @@ export class ReadPlan {
   readonly #spanBytes: number;
   readonly #frameBytesMean: number;
   #at: number;
+  /** Entry at which the next stretch begins, or -1 to go on where the last one ended. */
+  #jumpTo: number;
 
   constructor(options: PlanOptions) {
     const { run, position, first, last, endOffset } = options;
@@ -52,9 +55,6 @@ export class ReadPlan {
     this.#jumpTo = nearest >= 0 && positionOf(run, nearest) > position ? nearest : -1;
   }
 
-  /** Entry at which the next stretch begins, or -1 to go on where the last one ended. */
-  #jumpTo: number;
-
   /** The next stretch of at most `bytesMax`, or null when there is none. */
   next(bytesMax: number): Stretch | null {
     let index = this.#jumpTo;
@@ -67,6 +67,21 @@ export class ReadPlan {
     if (index >= this.#run.entryCount) return null;
     const position = positionOf(this.#run, index);
     return position >= this.#bound ? null : this.#stretch(index, position, bytesMax, position !== this.#at);
+  }
+
+  /**
+   * About how many bytes from its entry to the end of record `sequence`, were the records between two entries of one size.
+   * More than that may be needed.
+   */
+  bytesToEndOf(sequence: number): number {
+    const index = countEntries(this.#run, (other) => other <= sequence) - 1;
+    if (index < 0) return this.#spanBytes;
+    const place = this.#run.entry(index);
+    const records = sequence - place.sequence + 1;
+    const slackBytes = 512 + this.#frameBytesMean;
+    if (index + 1 >= this.#run.entryCount) return records * this.#frameBytesMean + slackBytes;
+    const distance = positionOf(this.#run, index + 1) - positionOf(this.#run, index);
+    return roundUp8((distance * records) / (this.#run.entry(index + 1).sequence - place.sequence) + slackBytes);
   }
 
   #stretch(first: number, start: number, bytesMax: number, jumps: boolean): Stretch {

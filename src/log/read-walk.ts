@@ -21,6 +21,8 @@ const windowBytesMax = 1024 * 1024;
 const windowBytesMin = 128 * 1024;
 /** Records of a batch at most, so that small records don't hold the event loop for long. */
 const batchRecordsMax = 4096;
+/** Windows under way besides the one being read: one would leave this thread waiting whenever the read is slower than the parsing. */
+const windowsAheadMax = 2;
 /** Behind damage, a frame that the window cuts off is waited for this far. */
 const damageBytesMax = 1024 * 1024;
 
@@ -56,15 +58,17 @@ export class ReadWalk {
   #truncations: PartitionState["truncations"];
   #visit: Visit | null = null;
   #plan: ReadPlan | null = null;
-  #ahead: Promise<Loaded | null> | null = null;
+  /** Windows under way, in order. */
+  readonly #ahead: Promise<Loaded>[] = [];
   #windowBytes = windowBytesMin;
-  #roomBytes = entryDistanceBytes;
+  #roomBytes: number;
 
   constructor(source: ReadSource, state: PartitionState, options: WalkOptions) {
     this.#source = source;
     this.#state = state;
     this.#options = options;
     this.#remaining = options.limit;
+    this.#roomBytes = options.limit === 1 ? 0 : entryDistanceBytes;
     this.#truncations = state.truncations;
     this.#cursor = new BlockCursor(source, state, options.from ?? 0);
   }
@@ -186,7 +190,7 @@ export class ReadWalk {
       return;
     }
     if (this.#mustExtend(outcome, next, visit)) {
-      if (next !== null) this.#ahead = Promise.resolve(next);
+      if (next !== null) this.#ahead.unshift(Promise.resolve(next));
       await this.#extend(visit, outcome, next);
     } else if (next !== null) this.#take(visit, next);
     else if (cursor.isInsideRecord) await this.#enterFollowing(visit);
@@ -230,23 +234,30 @@ export class ReadWalk {
     const isJoined = next.stretch.jump === null || next.stretch.start === this.#cursor.window?.end;
     const leftBytes = isJoined && this.#cursor.window !== null ? this.#cursor.window.end - this.#cursor.position : 0;
     this.#roomBytes = Math.max(this.#roomBytes, Math.min(windowBytesMax, 2 * leftBytes));
-    const isFirst = this.#cursor.window === null;
     this.#cursor.take(next.window, isJoined ? null : next.stretch.jump);
     // Someone who wants a few records should not pay for many: ahead only from the second window on.
-    if (!isFirst || this.#windowBytes > windowBytesMin) this.#ahead = this.#loadNext(visit);
-    this.#ahead?.catch(() => undefined);
+    const aheadMax = this.#windowBytes > windowBytesMin ? windowsAheadMax : 0;
     this.#windowBytes = Math.min(windowBytesMax, 2 * this.#windowBytes);
+    while (this.#ahead.length < aheadMax) {
+      const ahead = this.#loadNext(visit, this.#windowBytes);
+      if (ahead === null) break;
+      // Whoever takes it meets its error; until then it must not count as unhandled.
+      ahead.catch(() => undefined);
+      this.#ahead.push(ahead);
+    }
   }
 
   async #nextLoaded(visit: Visit): Promise<Loaded | null> {
-    const ahead = this.#ahead ?? this.#loadNext(visit);
-    this.#ahead = null;
-    return ahead;
+    const ahead = this.#ahead.shift();
+    if (ahead !== undefined) return ahead;
+    const isSingle = this.#options.limit === 1 && this.#cursor.window === null;
+    const bytes = isSingle ? this.#plan?.bytesToEndOf(this.#cursor.expected) : this.#windowBytes;
+    return this.#loadNext(visit, bytes ?? this.#windowBytes);
   }
 
-  async #loadNext(visit: Visit): Promise<Loaded | null> {
-    const stretch = this.#plan?.next(this.#windowBytes) ?? null;
-    return stretch === null ? null : { stretch, window: await this.#load(visit, stretch.start, stretch.end) };
+  #loadNext(visit: Visit, bytesMax: number): Promise<Loaded> | null {
+    const stretch = this.#plan?.next(bytesMax) ?? null;
+    return stretch === null ? null : this.#load(visit, stretch.start, stretch.end).then((window) => ({ stretch, window }));
   }
 
   #load(visit: Visit, start: number, end: number): Promise<Window> {
@@ -267,10 +278,8 @@ export class ReadWalk {
   }
 
   async #dropAhead(): Promise<void> {
-    const ahead = this.#ahead;
-    this.#ahead = null;
-    // What it would have brought is not wanted any more, so neither is its error.
-    await ahead?.catch(() => undefined);
+    // What they would have brought is not wanted any more, so neither are their errors.
+    await Promise.allSettled(this.#ahead.splice(0));
   }
 
   async #leave(): Promise<void> {
