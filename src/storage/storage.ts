@@ -49,8 +49,8 @@ export interface Clock {
   now(): number;
   /** Runs once the current turn and the promises that follow from it are through. */
   defer(action: () => void): void;
-  /** Runs `action` after `ms`; it does not keep the process alive. Returns what cancels it. */
-  after(ms: number, action: () => void): () => void;
+  /** Runs `action` after `ms`. The timer holds the process only when `keepsAlive`. Returns what cancels it. */
+  after(ms: number, action: () => void, keepsAlive?: boolean): () => void;
 }
 
 export type WriterFlush = FlushMethod | /** No flush: durability "none". */ "never";

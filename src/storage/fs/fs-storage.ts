@@ -1,0 +1,38 @@
+// The portable backend: everything on node:fs, on every platform that Node has.
+
+import { randomBytes } from "node:crypto";
+import { loadNative } from "../../native/binding.js";
+import { probeFlush } from "../flush-probe.js";
+import { isLocked, lockDirectory } from "../lock.js";
+import { nodeClock } from "../node-clock.js";
+import { nodeFileSystem } from "../node-files.js";
+import type { BlockWriter, BlockWriterOptions, Storage, StorageProbe } from "../storage.js";
+import { dsyncReachesMedia, FsWriter } from "./fs-writer.js";
+
+export function fsStorage(): Storage {
+  const writers = new Set<BlockWriter>();
+  const createWriter = (options: BlockWriterOptions): BlockWriter => {
+    const writer: BlockWriter = new FsWriter(options, () => writers.delete(writer));
+    writers.add(writer);
+    return writer;
+  };
+  // Only for the lock: where the addon is there, the kernel can tell whether an owner still lives.
+  const native = loadNative();
+  const binding = native.kind === "loaded" ? native.binding : null;
+  return {
+    name: "fs",
+    files: nodeFileSystem(),
+    clock: nodeClock(),
+    createWriter,
+    probe: (directory, millisMax): Promise<StorageProbe> => {
+      const methods = dsyncReachesMedia ? (["dsync", "separate"] as const) : (["separate"] as const);
+      return probeFlush({ directory, millisMax, methods, createWriter, offsetAlignment: () => 0 });
+    },
+    randomUuid: () => new Uint8Array(randomBytes(16)),
+    lock: (directory) => lockDirectory(directory, binding),
+    isLocked: (directory) => isLocked(directory, binding),
+    close: async () => {
+      await Promise.all([...writers].map((writer) => writer.close()));
+    },
+  };
+}

@@ -1,0 +1,184 @@
+// The control plane on node:fs: what the uring and the fs backend share.
+//
+// Raw descriptors and callbacks instead of FileHandle: recovery reads a log through this, and a FileHandle
+// costs an object with a finalizer and a second promise per read. A failed sync is reported and never retried:
+// the kernel may have dropped the pages that it could not write.
+
+import fs from "node:fs";
+import os from "node:os";
+import { RingwallError } from "../base/errors.js";
+import { errnoName, fromErrno, fromNodeError } from "./system-error.js";
+import type { FileMode, FileSystem, StorageFile } from "./storage.js";
+
+const eio = os.constants.errno.EIO;
+const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
+
+const openFlags: Readonly<Record<FileMode, number>> = {
+  read: O_RDONLY,
+  write: O_RDWR,
+  create: O_RDWR | O_CREAT | O_EXCL,
+};
+
+/** Bytes of one system call at most: Linux cuts at 2 GiB - 4 KiB anyway, and other systems refuse more. */
+const callBytesMax = 1 << 30;
+
+export function nodeFileSystem(): FileSystem {
+  return { makeDirectory, list, open, rename, remove, syncDirectory };
+}
+
+/** A descriptor for `path` with exactly these flags. Rejects with Node's error, so that the caller can fall back. */
+export function openDescriptor(path: string, flags: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.open(path, flags, 0o644, (error, descriptor) => {
+      if (error === null) resolve(descriptor);
+      else reject(error);
+    });
+  });
+}
+
+export function closeDescriptor(descriptor: number, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.close(descriptor, (error) => {
+      if (error) reject(fromNodeError(error, { operation: "close", path }));
+      else resolve();
+    });
+  });
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await fs.promises.mkdir(path);
+  } catch (error) {
+    if (errnoName(error) === "EEXIST" && (await isDirectory(path))) return;
+    throw fromNodeError(error, { operation: "create the directory", path });
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await fs.promises.stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+async function list(path: string): Promise<string[] | null> {
+  try {
+    return await fs.promises.readdir(path);
+  } catch (error) {
+    if (errnoName(error) === "ENOENT") return null;
+    throw fromNodeError(error, { operation: "list the directory", path });
+  }
+}
+
+async function open(path: string, mode: FileMode): Promise<StorageFile> {
+  try {
+    return new NodeFile(path, await openDescriptor(path, openFlags[mode]));
+  } catch (error) {
+    throw fromNodeError(error, { operation: mode === "create" ? "create" : `open to ${mode}`, path });
+  }
+}
+
+async function rename(from: string, to: string): Promise<void> {
+  try {
+    await fs.promises.rename(from, to);
+  } catch (error) {
+    throw fromNodeError(error, { operation: `rename to ${to}`, path: from });
+  }
+}
+
+async function remove(path: string): Promise<void> {
+  try {
+    await fs.promises.unlink(path);
+  } catch (error) {
+    if (errnoName(error) !== "ENOENT") throw fromNodeError(error, { operation: "remove", path });
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  // Windows can't sync a directory; NTFS journals names by itself.
+  if (process.platform === "win32") return;
+  const directory = await open(path, "read");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+class NodeFile implements StorageFile {
+  readonly path: string;
+  /** -1 once closed: the number may belong to another file by then. */
+  #descriptor: number;
+
+  constructor(path: string, descriptor: number) {
+    this.path = path;
+    this.#descriptor = descriptor;
+  }
+
+  size(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fs.fstat(this.#open(), (error, stats) => {
+        if (error === null) resolve(stats.size);
+        else reject(fromNodeError(error, { operation: "take the size", path: this.path }));
+      });
+    });
+  }
+
+  readAt(into: Uint8Array, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      let done = 0;
+      const readOn = (): void => {
+        const bytes = Math.min(into.length - done, callBytesMax);
+        const offset = position + done;
+        fs.read(this.#open(), into, done, bytes, offset, (error, count) => {
+          if (error !== null) return reject(fromNodeError(error, { operation: `read ${String(bytes)} bytes`, path: this.path, offset }));
+          done += count;
+          // Zero bytes before the end of `into` is the end of the file; a short read alone is not.
+          if (done === into.length || count === 0) resolve(done);
+          else readOn();
+        });
+      };
+      readOn();
+    });
+  }
+
+  writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let done = 0;
+      const writeOn = (): void => {
+        const count = Math.min(bytes.length - done, callBytesMax);
+        const failed = { operation: `write ${String(count)} bytes`, path: this.path, offset: position + done };
+        fs.write(this.#open(), bytes, done, count, position + done, (error, written) => {
+          if (error !== null) return reject(fromNodeError(error, failed));
+          if (written === 0 && count > 0) return reject(fromErrno(eio, failed));
+          done += written;
+          if (done === bytes.length) resolve();
+          else writeOn();
+        });
+      };
+      writeOn();
+    });
+  }
+
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fs.fsync(this.#open(), (error) => {
+        if (error) reject(fromNodeError(error, { operation: "sync", path: this.path }));
+        else resolve();
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    const descriptor = this.#descriptor;
+    if (descriptor === -1) return;
+    this.#descriptor = -1;
+    await closeDescriptor(descriptor, this.path);
+  }
+
+  #open(): number {
+    if (this.#descriptor === -1) throw new RingwallError("RINGWALL_CLOSED", "the file is closed", { place: { path: this.path } });
+    return this.#descriptor;
+  }
+}

@@ -1,0 +1,363 @@
+// Durable block writes through one io_uring: the hot path of a lane.
+//
+// Owns: the ring, the memory that writes come from, the open files, and every operation until its completion.
+// A write is acknowledged only when its whole length is down and its flush returned 0:
+//   dsync     one entry, RWF_DSYNC: the completion is the flush
+//   linked    write → fdatasync in one chain; a short write cancels the sync, and then both are done again
+//   separate  the sync is submitted when the write has completed
+// A link and not a hard link: behind a hard link the sync returns 0 after a short write. An unlinked sync in the same
+// submission doesn't wait for the write at all.
+//
+// Completions come through `reap`, or through the watched descriptor when the loop is idle. It never spins, except for
+// the bounded time that `completion: "spin"` asks for.
+
+import { assert } from "../../base/assert.js";
+import type { RingwallError } from "../../base/errors.js";
+import { highHalf, lowHalf } from "../../base/numbers.js";
+import { Memory } from "../../format/memory.js";
+import type { NativeBinding, NativeWatch } from "../../native/binding.js";
+import { closeDescriptor } from "../node-files.js";
+import { fileClosed, OpenFiles, type OpenFile } from "../open-files.js";
+import type { BlockWriter, BlockWriterOptions, WriterFile, WriterFlush } from "../storage.js";
+import { fromErrno } from "../system-error.js";
+import { openForWriting } from "./direct-open.js";
+import { entryFlag, errno, fsyncDataOnly, opcode, setup, writeDsync } from "./kernel-interface.js";
+import { OperationPool, part, type Operation } from "./operation.js";
+import { FileTable, registerMemory } from "./registrations.js";
+import type { Ring } from "./ring.js";
+
+/** After this many answers of "again" in a row an operation fails. */
+const stallsMax = 16;
+/** How long `completion: "spin"` polls after the latest submit before it waits for the descriptor. */
+const spinMillis = 1;
+
+export interface UringWriterSetup {
+  readonly native: NativeBinding;
+  readonly ring: Ring;
+  readonly memory: ArrayBuffer;
+  readonly completion: "wait" | "spin";
+  readonly registeredBuffers: boolean;
+  readonly registeredFiles: boolean;
+  readonly ringNote: string;
+  /** Called once everything is freed. */
+  readonly onClosed: () => void;
+}
+
+export class UringWriter implements BlockWriter {
+  readonly memory: Memory;
+
+  readonly #native: NativeBinding;
+  readonly #ring: Ring;
+  readonly #alignment: number;
+  readonly #flush: WriterFlush;
+  readonly #onWritten: (token: number, error: RingwallError | null) => void;
+  readonly #onBatchEnd: () => void;
+  readonly #fixedMemory: boolean;
+  readonly #addressLow: number;
+  readonly #addressHigh: number;
+  readonly #polled: boolean;
+  readonly #spins: boolean;
+  readonly #watch: NativeWatch;
+  readonly #files = new OpenFiles();
+  readonly #fileTable: FileTable;
+  readonly #operations = new OperationPool();
+  readonly #notes: string[];
+  readonly #afterClose: () => void;
+  /** Operations that found no room in the ring, or whose submission the kernel put off. First in, first out. */
+  readonly #backlog: Operation[] = [];
+  #retryTimer = false;
+  #inFlight = 0;
+  #delivered = 0;
+  #keepsAlive = false;
+  #spinning = false;
+  #spinUntil = 0;
+  #state: "open" | "closing" | "closed" = "open";
+  #closed: Promise<void> | null = null;
+  #onIdle: (() => void) | null = null;
+
+  constructor(made: UringWriterSetup, watch: (callback: () => void) => NativeWatch, options: BlockWriterOptions) {
+    this.#native = made.native;
+    this.#ring = made.ring;
+    this.memory = new Memory(made.memory);
+    this.#alignment = options.alignment;
+    this.#onWritten = options.onWritten;
+    this.#onBatchEnd = options.onBatchEnd;
+    this.#afterClose = made.onClosed;
+    this.#polled = (made.ring.setupFlags & setup.sqPoll) !== 0;
+    this.#spins = made.completion === "spin";
+    // The polling thread may take a chain in two bites, and nothing would tell: see #submit.
+    this.#flush = this.#polled && options.flush === "linked" ? "separate" : options.flush;
+    const halves = new Uint32Array(2);
+    made.native.address(made.memory, halves);
+    this.#addressLow = halves[0] as number;
+    this.#addressHigh = halves[1] as number;
+    const registered = made.registeredBuffers ? registerMemory(made.native, made.ring, made.memory) : { on: false, note: "registered buffers: off: not wanted" };
+    this.#fixedMemory = registered.on;
+    this.#fileTable = new FileTable(made.native, made.ring, made.registeredFiles);
+    this.#notes = [made.ringNote, registered.note, this.#fileTable.note];
+    if (this.#flush !== options.flush) this.#notes.push("flush: separate instead of linked: SQPOLL can't keep a chain together");
+    this.#watch = watch(() => this.#onReadable());
+  }
+
+  get notes(): readonly string[] {
+    return this.#notes;
+  }
+
+  async openFile(path: string): Promise<WriterFile> {
+    const { descriptor, note } = await openForWriting(this.#native, path, this.#alignment);
+    if (this.#state !== "open") {
+      await closeDescriptor(descriptor, path);
+      throw fileClosed();
+    }
+    if (!this.#notes.includes(note)) this.#notes.push(note);
+    const file = this.#files.add(path, descriptor);
+    this.#fileTable.add(file);
+    return file.id;
+  }
+
+  async closeFile(id: WriterFile): Promise<void> {
+    const file = this.#files.get(id);
+    file.retired = true;
+    await file.settled();
+    await this.#freeFile(file);
+  }
+
+  /** Hot path: allocates nothing. */
+  write(id: WriterFile, position: number, start: number, bytes: number, token: number): void {
+    assert(this.#state === "open", "a closed writer takes no writes");
+    assert(bytes > 0 && start >= 0 && start + bytes <= this.memory.buffer.byteLength, "a write stays inside the writer's memory");
+    assert((position % this.#alignment) + (start % this.#alignment) + (bytes % this.#alignment) === 0, "a write is aligned");
+    const operation = this.#begin();
+    operation.token = token;
+    const file = this.#files.find(id);
+    if (file === undefined) return this.#finishLater(operation, fileClosed());
+    file.inFlight += 1;
+    operation.file = file;
+    operation.phase = "write";
+    operation.position = position;
+    operation.start = start;
+    operation.bytes = bytes;
+    this.#start(operation);
+    if (this.#spins) this.#spinOn();
+  }
+
+  /** Hot path: two loads when there is nothing. */
+  reap(): number {
+    if (this.#state === "closed") return 0;
+    const before = this.#delivered;
+    while (this.#ring.next()) this.#complete();
+    if (this.#backlog.length > 0) this.#startBacklog();
+    if (this.#inFlight === 0 && this.#keepsAlive) this.#keepAlive(false);
+    return this.#delivered - before;
+  }
+
+  syncFile(id: WriterFile): Promise<void> {
+    const file = this.#files.get(id);
+    assert(this.#state === "open", "a closed writer takes no syncs");
+    return new Promise((resolve, reject) => {
+      const operation = this.#begin();
+      file.inFlight += 1;
+      operation.file = file;
+      operation.phase = "sync";
+      operation.settle = (error) => (error === null ? resolve() : reject(error));
+      this.#start(operation);
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#state = "closing";
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    this.#state = "closed";
+    this.#native.watchClose(this.#watch);
+    const files = this.#files.all();
+    for (const file of files) this.#fileTable.remove(file);
+    this.#ring.close();
+    this.#fileTable.close();
+    this.#native.release(this.memory.buffer);
+    this.#afterClose();
+    await Promise.all(files.filter((file) => !file.retired).map((file) => this.#freeFile(file)));
+  }
+
+  async #freeFile(file: OpenFile): Promise<void> {
+    if (this.#state !== "closed") this.#fileTable.remove(file);
+    this.#files.forget(file);
+    await closeDescriptor(file.descriptor, file.path);
+  }
+
+  #begin(): Operation {
+    const operation = this.#operations.take();
+    operation.stalls = 0;
+    operation.outstanding = 0;
+    this.#inFlight += 1;
+    if (!this.#keepsAlive) this.#keepAlive(true);
+    return operation;
+  }
+
+  #keepAlive(keeps: boolean): void {
+    this.#keepsAlive = keeps;
+    this.#native.watchKeepsAlive(this.#watch, keeps);
+  }
+
+  /** Puts the operation's phase into the ring and submits it, or queues it behind those that wait for room. */
+  #start(operation: Operation): void {
+    const linked = operation.phase === "write" && this.#flush === "linked";
+    if (this.#backlog.length > 0 || this.#ring.room < (linked ? 2 : 1)) return this.#putOff(operation);
+    this.#enqueue(operation, linked);
+    this.#submit(operation);
+  }
+
+  #enqueue(operation: Operation, linked: boolean): void {
+    operation.linked = linked;
+    operation.outstanding = linked ? 2 : 1;
+    if (operation.phase === "write") this.#enqueueWrite(operation);
+    if (operation.phase === "sync" || linked) this.#enqueueSync(operation);
+  }
+
+  #enqueueWrite(operation: Operation): void {
+    const file = operation.file as OpenFile;
+    const words = this.#ring.entries;
+    const at = this.#ring.take();
+    const flags = (file.fixed ? entryFlag.fixedFile : 0) | (operation.linked ? entryFlag.link : 0);
+    const low = this.#addressLow + operation.start;
+    words[at] = (this.#fixedMemory ? opcode.writeFixed : opcode.write) | (flags << 8);
+    words[at + 1] = file.fixed ? file.index : file.descriptor;
+    words[at + 2] = lowHalf(operation.position);
+    words[at + 3] = highHalf(operation.position);
+    words[at + 4] = lowHalf(low);
+    words[at + 5] = this.#addressHigh + highHalf(low);
+    words[at + 6] = operation.bytes;
+    words[at + 7] = this.#flush === "dsync" ? writeDsync : 0;
+    words[at + 8] = operation.slot * 2 + part.write;
+    words[at + 9] = operation.generation;
+  }
+
+  #enqueueSync(operation: Operation): void {
+    const file = operation.file as OpenFile;
+    const words = this.#ring.entries;
+    const at = this.#ring.take();
+    words[at] = opcode.fsync | ((file.fixed ? entryFlag.fixedFile : 0) << 8);
+    words[at + 1] = file.fixed ? file.index : file.descriptor;
+    words[at + 7] = fsyncDataOnly;
+    words[at + 8] = operation.slot * 2 + part.sync;
+    words[at + 9] = operation.generation;
+  }
+
+  /**
+   * Everything in the ring that is not yet taken belongs to `operation`. When the kernel takes a chain's write without
+   * its sync, the sync must not go in later by itself: 1. write taken; 2. sync submitted alone, overtakes it and returns
+   * 0; 3. both completed: acknowledged; 4. power fails. So it is taken back, and done after the write.
+   */
+  #submit(operation: Operation): void {
+    const result = this.#ring.submit();
+    if (result === 0) return;
+    assert(!this.#polled, `the SQPOLL thread takes what it is given (${String(result)})`);
+    const taken = operation.outstanding - this.#ring.unsubmitted;
+    this.#ring.rewind();
+    operation.outstanding = taken;
+    if (taken > 0) {
+      operation.linked = false;
+      return;
+    }
+    if (result > 0 || result === -errno.EAGAIN || result === -errno.EBUSY) this.#putOff(operation);
+    else this.#finishLater(operation, this.#failure(operation, -result));
+  }
+
+  #putOff(operation: Operation): void {
+    this.#backlog.push(operation);
+    // With nothing under way no completion will call for the backlog.
+    if (this.#retryTimer) return;
+    this.#retryTimer = true;
+    setTimeout(() => {
+      this.#retryTimer = false;
+      this.#startBacklog();
+    }, 1);
+  }
+
+  #startBacklog(): void {
+    for (const operation of this.#backlog.splice(0)) this.#start(operation);
+  }
+
+  #onReadable(): void {
+    if (this.reap() > 0) this.#onBatchEnd();
+  }
+
+  #complete(): void {
+    const ring = this.#ring;
+    const operation = this.#operations.find(ring.userDataLow, ring.userDataHigh);
+    assert(operation !== undefined && operation.outstanding > 0, "a completion belongs to an operation in flight");
+    if ((ring.userDataLow & 1) === part.write) operation.writeResult = ring.result;
+    else operation.syncResult = ring.result;
+    operation.outstanding -= 1;
+    // Of a chain both results are needed; the buffer belongs to the kernel until then.
+    if (operation.outstanding > 0) return;
+    if (operation.phase === "write") this.#judgeWrite(operation);
+    else this.#judgeSync(operation);
+  }
+
+  #judgeWrite(operation: Operation): void {
+    const written = operation.writeResult;
+    if (written === operation.bytes) {
+      if (operation.linked) return this.#judgeSync(operation);
+      if (this.#flush === "dsync" || this.#flush === "never") return this.#finish(operation, null);
+      operation.phase = "sync";
+      return this.#start(operation);
+    }
+    if (written < 0 && written !== -errno.EAGAIN && written !== -errno.EINTR) return this.#finish(operation, this.#failure(operation, -written));
+    // Short: the rest again, from the last whole unit, for direct I/O can't begin inside one.
+    const whole = written < 0 ? 0 : written - (written % this.#alignment);
+    if (whole === 0 && (operation.stalls += 1) > stallsMax) return this.#finish(operation, this.#failure(operation, errno.EIO));
+    operation.position += whole;
+    operation.start += whole;
+    operation.bytes -= whole;
+    this.#start(operation);
+  }
+
+  #judgeSync(operation: Operation): void {
+    // Never retried: the kernel may have forgotten which pages it could not write.
+    this.#finish(operation, operation.syncResult < 0 ? this.#failure(operation, -operation.syncResult) : null);
+  }
+
+  #failure(operation: Operation, number: number): RingwallError {
+    const path = operation.file?.path ?? "";
+    if (operation.phase === "sync") return fromErrno(number, { operation: "sync", path });
+    return fromErrno(number, { operation: `write ${String(operation.bytes)} bytes durably`, path, offset: operation.position });
+  }
+
+  #finish(operation: Operation, error: RingwallError | null): void {
+    const { token, settle, file } = operation;
+    this.#operations.give(operation);
+    this.#inFlight -= 1;
+    this.#delivered += 1;
+    if (file !== null) file.landed();
+    if (settle === null) this.#onWritten(token, error);
+    else settle(error);
+    if (this.#inFlight === 0 && this.#onIdle !== null) this.#onIdle();
+  }
+
+  /** From the event loop, for no completion will ever come. */
+  #finishLater(operation: Operation, error: RingwallError): void {
+    setImmediate(() => {
+      this.#finish(operation, error);
+      this.reap();
+      this.#onBatchEnd();
+    });
+  }
+
+  #spinOn(): void {
+    this.#spinUntil = performance.now() + spinMillis;
+    if (this.#spinning) return;
+    this.#spinning = true;
+    setImmediate(this.#spin);
+  }
+
+  readonly #spin = (): void => {
+    this.#onReadable();
+    if (this.#inFlight > 0 && performance.now() < this.#spinUntil) setImmediate(this.#spin);
+    else this.#spinning = false;
+  };
+}
