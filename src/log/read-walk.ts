@@ -7,6 +7,7 @@
 import { RingwallError } from "../base/errors.js";
 import type { PartitionState } from "../core/partition-table.js";
 import { entryDistanceBytes, PartitionRun, type SegmentIndex } from "../core/segment-index.js";
+import type { Truncation } from "../format/checkpoint.js";
 import { BlockCursor, type CursorOutcome, type LogRecord } from "./block-cursor.js";
 import { damagedError, trimmedError, truncatedError } from "./read-errors.js";
 import { findSegment, firstNamedAbove, liveLast } from "./read-place.js";
@@ -55,7 +56,7 @@ export class ReadWalk {
   #remaining: number;
   #isStarted = false;
   #to = 0;
-  #truncations: PartitionState["truncations"];
+  #truncations: readonly Truncation[];
   #visit: Visit | null = null;
   #plan: ReadPlan | null = null;
   /** Windows under way, in order. */
@@ -124,11 +125,11 @@ export class ReadWalk {
     }
     if (cursor.expected < state.firstSequence) throw trimmedError(this.#source, state, cursor.expected);
     if (state.truncations !== this.#truncations) {
-      const known = new Set(this.#truncations);
+      const known = this.#truncations;
       this.#truncations = state.truncations;
       // It was made for what is dead now; what was written instead lies elsewhere.
       this.#plan = null;
-      const cut = state.truncations.find((truncation) => !known.has(truncation) && truncation.after < cursor.expected - 1);
+      const cut = state.truncations.find((truncation) => truncation.after < cursor.expected - 1 && !known.some((other) => isSame(other, truncation)));
       if (cut !== undefined) throw truncatedError(this.#source, state, cursor.expected, cut.after);
     }
   }
@@ -288,4 +289,9 @@ export class ReadWalk {
     this.#visit?.file.release();
     this.#visit = null;
   }
+}
+
+/** A lane that looks anew at the disk makes new objects of the same truncations. */
+function isSame(a: Truncation, b: Truncation): boolean {
+  return a.segment === b.segment && a.offset === b.offset && a.after === b.after;
 }

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RingwallError } from "#src/base/errors.js";
+import type { RingwallError } from "#src/base/errors.js";
 import type { PartitionState } from "#src/core/partition-table.js";
+import { SegmentIndex } from "#src/core/segment-index.js";
 import { get, read, readBatches, tail, tailBatches } from "#src/log/reader.js";
 import { SegmentFiles, segmentFilesOf } from "#src/log/segment-files.js";
 import { alignment, LaneBuilder } from "./lane-builder.js";
@@ -211,6 +212,37 @@ test("records truncated behind the reader's back: it is told so, and reads no mi
   await fill(builder, orders, 20);
   await builder.cut();
   await assert.rejects(pending, { code: "RINGWALL_NOT_FOUND", details: { partition: "orders", truncatedAfter: 95 } });
+});
+
+test("truncations that a new look at the disk brings again end no tail, and a new index of the segment is taken", async () => {
+  await using builder = await LaneBuilder.create({ blockBytes: 8192 });
+  const orders = builder.partition("orders");
+  await fill(builder, orders, 100);
+  await builder.truncate(orders, 50);
+  await fill(builder, orders, 50);
+  await builder.cut();
+  const batches = tailBatches(builder, orders, { from: 90 });
+  let last = 89;
+  while (last < 100) for (const record of (await batches.next()).value!) assert.equal(record.seq, ++last);
+  const pending = batches.next();
+  await builder.waited();
+  const stale = builder.index;
+  const fresh = new SegmentIndex(stale.segment, stale.baseTime, stale.firstOffset);
+  await fill(builder, orders, 10);
+  for (const [id, run] of stale.runs) {
+    for (let entry = 0; entry < run.entryCount; entry++) fresh.run(id).restoreEntry(run.entry(entry));
+    Object.assign(fresh.run(id), { firstSequence: run.firstSequence, lastSequence: run.lastSequence, records: run.records, payloadBytes: run.payloadBytes });
+  }
+  stale.runs.get(orders.id)!.lastSequence = 100;
+  await builder.cut(false);
+  fresh.epochs.push(...stale.epochs);
+  fresh.endOffset = stale.endOffset;
+  builder.indexes.set(stale.segment, fresh);
+  orders.truncations = orders.truncations.map((truncation) => ({ ...truncation }));
+  builder.makeDurable();
+  for (const record of (await pending).value!) assert.equal(record.seq, ++last);
+  assert.equal(last, 110);
+  await batches.return(undefined);
 });
 
 test("records truncated ahead of the reader: it ends, or goes on with what was written instead", async () => {
