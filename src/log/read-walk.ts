@@ -146,7 +146,16 @@ export class ReadWalk {
   }
 
   async #enterSegment(): Promise<void> {
-    const index = await findSegment(this.#source, this.#state, this.#cursor.expected);
+    const ids = this.#source.segmentIds;
+    let index: SegmentIndex | null;
+    try {
+      index = await findSegment(this.#source, this.#state, this.#cursor.expected);
+    } catch (error) {
+      this.#checkState();
+      // A segment that was freed while it was looked into; the search begins anew without it.
+      if (this.#source.segmentIds !== ids) return;
+      throw error;
+    }
     if (index === null) {
       await this.#leave();
       // Nothing is checked yet since the search began: the record may have been trimmed or truncated meanwhile.
