@@ -24,6 +24,8 @@ export class PartitionState {
   truncations: Truncation[] = [];
   /** The partition's run in the lane's current segment; null until it writes there. */
   run: PartitionRun | null = null;
+  /** The segment that `run` belongs to. */
+  runSegment = 0;
 
   constructor(id: number, name: string) {
     this.id = id;
@@ -81,9 +83,15 @@ function isBefore(segment: number, offset: number, place: Truncation): boolean {
 export class PartitionTable {
   readonly #byName = new Map<string, PartitionState>();
   readonly #byId: (PartitionState | undefined)[] = [undefined];
+  #checkpointBytes = 0;
 
   get size(): number {
     return this.#byName.size;
+  }
+
+  /** About what a checkpoint of all partitions takes, without truncations. */
+  get checkpointBytes(): number {
+    return this.#checkpointBytes;
   }
 
   get nextId(): number {
@@ -103,6 +111,7 @@ export class PartitionTable {
     assert(!this.#byName.has(name), `partition ${JSON.stringify(name)} is defined once`);
     const state = new PartitionState(0, name);
     this.#byName.set(name, state);
+    this.#checkpointBytes += 32 + 3 * name.length;
     return state;
   }
 

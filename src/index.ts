@@ -1,0 +1,8 @@
+// Ringwall: the write-ahead log for Node.js. The public entry.
+
+export { RingwallError, errorCodes, type Place, type RingwallErrorCode } from "./base/errors.js";
+export { Log, type LogInfo, type LogStats, type PartitionOptions, type WriteItem } from "./log/log.js";
+export type { DurabilityOption, LogOptions, SqpollOption } from "./log/options.js";
+export { Partition } from "./log/partition.js";
+export type { LogRecord, ReadOptions, TailOptions } from "./log/reader.js";
+export type { DamagedRange, LostRange, RecoveryReport } from "./recovery/recovered-lane.js";

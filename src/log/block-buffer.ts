@@ -1,0 +1,92 @@
+// One block while it fills and while it is in flight: its place in memory and in the file, who waits for it, whom it touched.
+//
+// One per buffer of the pool, reused for ever: nothing is allocated per block or per record.
+
+import type { PartitionState } from "../core/partition-table.js";
+import type { LaneSegment } from "./lane-segment.js";
+
+export type Resolve = (value: number | Promise<never>) => void;
+
+export class BlockBuffer {
+  /** Number of the buffer; also the token of its write. */
+  readonly buffer: number;
+  /** Offset in the writer's memory at which the block header stands. */
+  readonly start: number;
+  /** Where the next frame goes, and where frames must end. */
+  cursor = 0;
+  limit = 0;
+  sequence = 0;
+  flags = 0;
+  segment: LaneSegment | null = null;
+  fileOffset = 0;
+  /** Set when the block is closed: bytes to write. */
+  blockBytes = 0;
+  submittedAt = 0;
+
+  /** Waiters, first in, first out: `resolvers[i]` gets `values[i]`. Entries beyond `waiterCount` are stale. */
+  readonly resolvers: (Resolve | undefined)[] = [];
+  readonly values: number[] = [];
+  waiterCount = 0;
+
+  /** Partitions that placed something here, and their last placed sequence when the block was closed. */
+  readonly touched: (PartitionState | undefined)[] = [];
+  readonly touchedSequences: number[] = [];
+  touchedCount = 0;
+  recordCount = 0;
+
+  /** Run once the block is durable, after the waiters. */
+  actions: (() => void)[] | null = null;
+
+  constructor(buffer: number, start: number) {
+    this.buffer = buffer;
+    this.start = start;
+  }
+
+  addWaiter(resolve: Resolve, value: number): void {
+    this.resolvers[this.waiterCount] = resolve;
+    this.values[this.waiterCount] = value;
+    this.waiterCount++;
+  }
+
+  /** Hot: once per record. */
+  touch(state: PartitionState): void {
+    if (state.touchedBlock === this.sequence) return;
+    state.touchedBlock = this.sequence;
+    this.touched[this.touchedCount++] = state;
+  }
+
+  /** The block takes no more frames: what its partitions placed by now is what it makes durable. */
+  freezeTouched(): void {
+    for (let index = 0; index < this.touchedCount; index++) {
+      this.touchedSequences[index] = (this.touched[index] as PartitionState).placedSequence;
+    }
+  }
+
+  releaseWaiters(): void {
+    for (let index = 0; index < this.waiterCount; index++) {
+      const resolve = this.resolvers[index] as Resolve;
+      this.resolvers[index] = undefined;
+      resolve(this.values[index] as number);
+    }
+    this.waiterCount = 0;
+  }
+
+  failWaiters(error: Error): void {
+    for (let index = 0; index < this.waiterCount; index++) {
+      const resolve = this.resolvers[index] as Resolve;
+      this.resolvers[index] = undefined;
+      // Resolving with a rejected promise rejects: one stored function per record serves both ends.
+      resolve(Promise.reject(error));
+    }
+    this.waiterCount = 0;
+  }
+
+  clear(): void {
+    this.touched.fill(undefined, 0, this.touchedCount);
+    this.touchedCount = 0;
+    this.recordCount = 0;
+    this.segment = null;
+    this.actions = null;
+    this.flags = 0;
+  }
+}

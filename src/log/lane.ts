@@ -1,0 +1,523 @@
+// One physical log: takes work, keeps its order, says when blocks are cut. The only scheduler in the library.
+//
+//   append → open block (tail.ts) → … → acknowledgement; what finds no space waits in a queue, first in, first out
+//
+// Owns the queue, the timers and the lane's life: open, poisoned, closing, closed. What a cut block goes through is
+// the tail's; how an operation is laid into frames is the placer's; where segments come from and go to is the
+// supply's and the shelf's.
+
+import { RingwallError } from "../base/errors.js";
+import { roundUp8 } from "../base/numbers.js";
+import type { PartitionState, PartitionTable } from "../core/partition-table.js";
+import { blockFlag } from "../format/block.js";
+import { frameHeaderBytes } from "../format/frame.js";
+import type { BlockWriter } from "../storage/storage.js";
+import type { BlockBuffer, Resolve } from "./block-buffer.js";
+import type { LaneSegment } from "./lane-segment.js";
+import type { LaneSettings } from "./lane-settings.js";
+import { LaneStats } from "./lane-stats.js";
+import { undoSequences, type Operation, type PlacedItem } from "./operation.js";
+import { Placer } from "./placer.js";
+import { SegmentShelf } from "./segment-shelf.js";
+import { SegmentSupply } from "./segment-supply.js";
+import { Tail } from "./tail.js";
+
+export type LaneState =
+  | { readonly kind: "open" | "closing" | "closed" }
+  | { readonly kind: "poisoned"; readonly error: RingwallError };
+
+let captured: Resolve | undefined;
+/** Shared by all acknowledgements, so that none allocates an executor. */
+function capture(resolve: (value: number | PromiseLike<number>) => void): void {
+  captured = resolve as Resolve;
+}
+
+export class Lane {
+  readonly settings: LaneSettings;
+  readonly table: PartitionTable;
+  readonly stats = new LaneStats();
+  readonly shelf: SegmentShelf;
+  readonly #supply: SegmentSupply;
+  readonly #writer: BlockWriter;
+  readonly #tail: Tail;
+  readonly #placer: Placer;
+  readonly #queue: Operation[] = [];
+  readonly #conditions: { readonly holds: () => boolean; readonly resolve: () => void }[] = [];
+  readonly #acknowledgesAtOnce: boolean;
+
+  #state: LaneState = { kind: "open" };
+  #queuedBytes = 0;
+  #turnEndScheduled = false;
+  #cancelIntervalTimer: (() => void) | null = null;
+  #cancelAgeTimer: (() => void) | null = null;
+  #beaconArmed = false;
+  /** Sealing and releasing of segments, one after the other. Never rejects. */
+  #background: Promise<void> = Promise.resolve();
+
+  constructor(settings: LaneSettings) {
+    const { storage, bufferBytes, bufferCount, alignment } = settings;
+    this.settings = settings;
+    this.table = settings.recovered.table;
+    this.#acknowledgesAtOnce = settings.durability.mode === "interval";
+    this.#writer = storage.createWriter({
+      bufferBytes,
+      bufferCount,
+      alignment,
+      flush: settings.flush,
+      onWritten: (token, error) => { this.#handleWritten(token, error); },
+      onBatchEnd: () => { this.#settle(); },
+    });
+    this.#supply = this.#createSupply();
+    this.shelf = new SegmentShelf(settings);
+    this.#tail = new Tail({
+      settings,
+      stats: this.stats,
+      writer: this.#writer,
+      supply: this.#supply,
+      onSegment: (index) => {
+        this.shelf.setCurrent(index);
+        this.#armAgeTimer();
+      },
+      onSegmentDone: (segment) => { this.#seal(segment); },
+    });
+    this.#placer = new Placer(this.#tail, this.table, this.stats);
+  }
+
+  /** Makes the first segment ready; appends may come once it resolves. */
+  async start(): Promise<void> {
+    const { segments, freeFiles } = this.settings.recovered;
+    const last = segments[segments.length - 1];
+    if (last === undefined || last.index === null) {
+      await this.#supply.start(1, freeFiles);
+      return;
+    }
+    const ready = await this.#supply.adopt(last.segment, last.path, last.index.baseTime, last.index.endOffset, freeFiles);
+    this.#tail.adopt(ready, last.index);
+  }
+
+  get state(): LaneState {
+    return this.#state;
+  }
+
+  /** What the backend uses here and why not more. */
+  get notes(): readonly string[] {
+    return this.#writer.notes;
+  }
+
+  get horizon(): number {
+    return this.#tail.commit.horizon;
+  }
+
+  get blocksInFlight(): number {
+    return this.#tail.commit.inFlight;
+  }
+
+  get needDrain(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  get supplyCounts(): { readonly created: number; readonly recycled: number } {
+    return this.#supply;
+  }
+
+  /** Why the lane takes no more work. */
+  refusal(): RingwallError {
+    if (this.#state.kind === "poisoned") return this.#state.error;
+    return new RingwallError("RINGWALL_CLOSED", "the log is closed", { place: { path: this.settings.directory }, remedy: "Open it again." });
+  }
+
+  /** One record; resolves to its sequence once it is durable as `durability` says. `data` may be reused at once. */
+  append(state: PartitionState, data: Uint8Array | string): Promise<number> {
+    this.#writer.reap();
+    if (this.#state.kind !== "open") return Promise.reject(this.refusal());
+    const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.length;
+    const block = this.#blockFor(state, bytes);
+    const sequence = ++state.lastSequence;
+    if (block === null) return this.#queueRecords([{ state, sequence, data: copied(data) }], sequence);
+    this.#placer.placeRecord(block, state, sequence, data, bytes);
+    if (this.#acknowledgesAtOnce) {
+      this.#afterPlacing(block);
+      return Promise.resolve(sequence);
+    }
+    const promise = new Promise<number>(capture);
+    block.addWaiter(captured as Resolve, sequence);
+    this.#afterPlacing(block);
+    return promise;
+  }
+
+  /** One record without acknowledgement; returns its sequence. Throws RINGWALL_BACKPRESSURE past the memory limit. */
+  enqueue(state: PartitionState, data: Uint8Array | string): number {
+    this.#writer.reap();
+    if (this.#state.kind !== "open") throw this.refusal();
+    const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.length;
+    const block = this.#blockFor(state, bytes);
+    if (block === null) {
+      this.#demandQueueSpace(bytes);
+      const sequence = ++state.lastSequence;
+      this.#pushRecords([{ state, sequence, data: copied(data) }], null, 0);
+      return sequence;
+    }
+    const sequence = ++state.lastSequence;
+    this.#placer.placeRecord(block, state, sequence, data, bytes);
+    this.#afterPlacing(block);
+    return sequence;
+  }
+
+  /** Records that become durable together or not at all. Resolves to their sequences, in order. */
+  async appendAtomic(records: readonly { readonly state: PartitionState; readonly data: Uint8Array | string }[]): Promise<number[]> {
+    this.#writer.reap();
+    if (this.#state.kind !== "open") throw this.refusal();
+    const items = records.map(({ state, data }): PlacedItem => ({ state, sequence: ++state.lastSequence, data: asBytes(data) }));
+    const done = this.#queueRecords(items, 0);
+    this.#copyWhatWaits(items);
+    await done;
+    return items.map((item) => item.sequence);
+  }
+
+  /** Head trim or tail truncation of a partition that exists. Resolves when it is durable. */
+  async control(kind: "trim" | "truncate", state: PartitionState, sequence: number): Promise<void> {
+    this.#writer.reap();
+    if (this.#state.kind !== "open") throw this.refusal();
+    const lastBefore = state.lastSequence;
+    if (kind === "truncate") state.lastSequence = Math.min(lastBefore, sequence);
+    const promise = new Promise<number>(capture);
+    this.#queue.push({ kind, state, sequence, lastBefore, resolve: captured as Resolve });
+    this.#settle();
+    await promise;
+  }
+
+  /** Resolves when everything accepted so far is durable. */
+  async sync(): Promise<void> {
+    this.#writer.reap();
+    if (this.#state.kind !== "open") throw this.refusal();
+    const promise = new Promise<number>(capture);
+    this.#queue.push({ kind: "sync", resolve: captured as Resolve });
+    this.#settle();
+    await promise;
+    if (this.settings.flush === "never") await this.#syncFiles();
+  }
+
+  /** Resolves when nothing waits for space. */
+  async drain(): Promise<void> {
+    await this.#until(() => this.#queue.length === 0);
+    if (this.#state.kind === "poisoned") throw this.#state.error;
+  }
+
+  /** Ends the current segment: the next block begins a new one. */
+  requestRotation(): void {
+    this.#tail.requestRotation();
+  }
+
+  /** Frees every segment at the head that holds nothing live any more. To be called once a trim is durable. */
+  release(): Promise<void> {
+    return this.#inBackground(() => this.shelf.release(this.table, (path) => {
+      this.stats.segmentsReleased++;
+      this.#supply.recycle(path);
+    }));
+  }
+
+  /** Makes everything accepted durable, writes a seal, frees everything. A poisoned lane is only freed. */
+  async close(): Promise<void> {
+    if (this.#state.kind === "closing" || this.#state.kind === "closed") return;
+    const wasOpen = this.#state.kind === "open";
+    if (wasOpen) {
+      this.#state = { kind: "closing" };
+      await this.#closeCleanly();
+    }
+    this.#cancelTimers();
+    await this.#background;
+    await this.#supply.close();
+    await this.#writer.close();
+    for (const segment of this.#tail.leaving) await segment.ready.file.close();
+    if (this.#tail.current !== null) await this.#tail.current.ready.file.close();
+    await this.shelf.close();
+    const poison = this.#poison;
+    if (poison === null) this.#state = { kind: "closed" };
+    else if (wasOpen) throw poison;
+  }
+
+  async #closeCleanly(): Promise<void> {
+    this.#settle();
+    if (this.#tail.holdsFrames) this.#tail.closeBlock();
+    await this.#until(() => this.#isQuiet());
+    await this.#background;
+    if (this.#poison !== null) return;
+    // A lane that never wrote anything needs no seal: the superblock says where it ends.
+    if (!this.#tail.isUntouched) {
+      await this.#until(() => this.#tail.writeEmptyBlock(blockFlag.seal) || this.#supply.trouble.kind !== "none");
+      await this.#until(() => this.#tail.commit.inFlight === 0);
+    }
+    if (this.settings.flush === "never" && this.#poison === null) await this.#syncFiles();
+    await this.#background;
+    if (this.#poison !== null) return;
+    await this.settings.updateSuperblock({ state: "closed", horizon: this.#tail.commit.horizon });
+  }
+
+  #isQuiet(): boolean {
+    if (this.#queue.length > 0 && this.#supply.trouble.kind !== "none") this.#failQueue(this.#supply.trouble.error, true);
+    return this.#queue.length === 0 && this.#tail.isQuiet;
+  }
+
+  // ---- the queue
+
+  /** The block into which a single frame for this record can go at once. Hot. */
+  #blockFor(state: PartitionState, bytes: number): BlockBuffer | null {
+    if (this.#queue.length !== 0 || state.id === 0) return null;
+    return this.#tail.blockWith(frameHeaderBytes + roundUp8(bytes));
+  }
+
+  /** Hot: once per record. */
+  #afterPlacing(block: BlockBuffer): void {
+    if (this.#tail.commit.isEager(block.cursor - block.start)) this.#tail.closeBlock();
+    else if (!this.#turnEndScheduled) this.#scheduleTurnEnd();
+  }
+
+  #demandQueueSpace(bytes: number): void {
+    const limit = this.settings.bufferBytes * this.settings.bufferCount;
+    if (this.#queue.length === 0 || this.#queuedBytes + bytes <= limit) return;
+    throw new RingwallError("RINGWALL_BACKPRESSURE", `${String(this.#queuedBytes)} bytes wait for space, the limit is ${String(limit)}`, {
+      place: { path: this.settings.directory },
+      remedy: "Await log.drain() when log.needDrain is true.",
+    });
+  }
+
+  #queueRecords(items: readonly PlacedItem[], value: number): Promise<number> {
+    if (this.#acknowledgesAtOnce) {
+      this.#pushRecords(items, null, 0);
+      return Promise.resolve(value);
+    }
+    const promise = new Promise<number>(capture);
+    this.#pushRecords(items, captured as Resolve, value);
+    return promise;
+  }
+
+  #pushRecords(items: readonly PlacedItem[], resolve: Resolve | null, value: number): void {
+    this.#queue.push({ kind: "records", items, itemIndex: 0, itemBytes: 0, started: false, resolve, value });
+    for (const item of items) this.#queuedBytes += item.data.length;
+    this.#settle();
+    if (this.#queue.length > 0) this.stats.waits++;
+  }
+
+  /** What still waits must not change under the caller's hands. */
+  #copyWhatWaits(items: PlacedItem[]): void {
+    const operation = this.#queue[this.#queue.length - 1];
+    if (operation?.kind !== "records" || operation.items !== items) return;
+    for (let index = operation.itemIndex; index < items.length; index++) {
+      const item = items[index] as PlacedItem;
+      items[index] = { ...item, data: copied(item.data) };
+    }
+  }
+
+  /** Moves on what can move: closed blocks out, waiting operations in. Safe to call at any time. */
+  #settle(): void {
+    if (this.#state.kind === "poisoned") return;
+    this.#tail.submitClosed();
+    while (this.#queue.length > 0 && this.#place(this.#queue[0] as Operation)) this.#queue.shift();
+    if (this.#tail.holdsFrames && !this.#turnEndScheduled) this.#scheduleTurnEnd();
+    this.#checkConditions();
+  }
+
+  /** Places what it can of an operation; true when it is through. */
+  #place(operation: Operation): boolean {
+    switch (operation.kind) {
+      case "records": {
+        if (!this.#placer.placeRecords(operation)) return false;
+        for (const item of operation.items) this.#queuedBytes -= item.data.length;
+        return true;
+      }
+      case "trim":
+      case "truncate":
+        return this.#placer.placeControl(operation);
+      case "sync":
+        if (!this.#tail.addWaiterForAll(operation.resolve)) operation.resolve(0);
+        return true;
+    }
+  }
+
+  /** Resolves once `holds`, or when the lane is poisoned. */
+  async #until(holds: () => boolean): Promise<void> {
+    if (this.#state.kind === "poisoned" || holds()) return;
+    await new Promise<void>((resolve) => { this.#conditions.push({ holds, resolve }); });
+  }
+
+  #checkConditions(): void {
+    for (let index = this.#conditions.length - 1; index >= 0; index--) {
+      const condition = this.#conditions[index] as { holds: () => boolean; resolve: () => void };
+      if (this.#state.kind !== "poisoned" && !condition.holds()) continue;
+      this.#conditions.splice(index, 1);
+      condition.resolve();
+    }
+  }
+
+  // ---- completions and background work
+
+  #handleWritten(token: number, error: RingwallError | null): void {
+    if (this.#state.kind === "poisoned") return;
+    if (error !== null) {
+      this.#fail(error);
+      return;
+    }
+    if (!this.#tail.handleWritten(token)) return;
+    this.shelf.notifyDurable();
+    this.#settle();
+    if (this.#tail.uncovered && !this.#beaconArmed) this.#armBeacon();
+  }
+
+  /** A segment's last block is durable: its index is written and its files are closed. */
+  #seal(segment: LaneSegment): void {
+    void this.#inBackground(async () => {
+      if (this.settings.flush === "never") await this.#writer.syncFile(segment.ready.writerFile);
+      await this.shelf.addSealed(segment.index);
+      await this.#writer.closeFile(segment.ready.writerFile);
+      await segment.ready.file.close();
+    });
+  }
+
+  /** Runs after the background work before it. A failure poisons the lane. */
+  #inBackground(task: () => Promise<void>): Promise<void> {
+    this.#background = this.#background.then(task).catch((error: unknown) => { this.#fail(asFailure(error, this.settings.directory)); });
+    return this.#background;
+  }
+
+  async #syncFiles(): Promise<void> {
+    const target = this.#tail.commit.horizon;
+    await this.#background;
+    for (const segment of this.#tail.leaving) await this.#writer.syncFile(segment.ready.writerFile);
+    if (this.#tail.current !== null) await this.#writer.syncFile(this.#tail.current.ready.writerFile);
+    this.#tail.syncedBlock = Math.max(this.#tail.syncedBlock, target);
+  }
+
+  // ---- time
+
+  #scheduleTurnEnd(): void {
+    const { durability, storage } = this.settings;
+    if (durability.mode === "interval") {
+      this.#armInterval(durability);
+      return;
+    }
+    this.#turnEndScheduled = true;
+    storage.clock.defer(this.#turnEnd);
+  }
+
+  readonly #turnEnd = (): void => {
+    this.#turnEndScheduled = false;
+    if (this.#state.kind === "poisoned" || !this.#tail.holdsFrames) return;
+    this.#writer.reap();
+    if (this.#tail.commit.cutsAtTurnEnd && this.#tail.holdsFrames) this.#tail.closeBlock();
+  };
+
+  #armInterval(durability: { readonly ms: number; readonly recordsMax: number }): void {
+    if (this.#tail.open !== null && this.#tail.open.recordCount >= durability.recordsMax) {
+      this.#tail.closeBlock();
+      return;
+    }
+    this.#cancelIntervalTimer ??= this.settings.storage.clock.after(durability.ms, () => {
+      this.#cancelIntervalTimer = null;
+      if (this.#state.kind !== "poisoned" && this.#tail.holdsFrames) this.#tail.closeBlock();
+    }, true);
+  }
+
+  /** An idle log writes one beacon: without it, damage to the last acknowledged block would pass for a torn tail. */
+  #armBeacon(): void {
+    if (this.settings.flush === "never") return;
+    this.#beaconArmed = true;
+    this.settings.storage.clock.after(this.settings.beaconMs, () => {
+      this.#beaconArmed = false;
+      if (this.#state.kind !== "open" || !this.#tail.uncovered) return;
+      if (this.#tail.isQuiet && this.#queue.length === 0) this.#tail.writeEmptyBlock(blockFlag.beacon);
+      else this.#armBeacon();
+    });
+  }
+
+  #armAgeTimer(): void {
+    this.#cancelAgeTimer?.();
+    this.#cancelAgeTimer = null;
+    if (this.settings.segmentAgeMs === 0) return;
+    this.#cancelAgeTimer = this.settings.storage.clock.after(this.settings.segmentAgeMs, () => {
+      if (this.#state.kind !== "open") return;
+      if (this.#tail.current?.holdsData !== true) {
+        this.#armAgeTimer();
+        return;
+      }
+      this.#tail.requestRotation();
+      if (this.#tail.isQuiet && this.#queue.length === 0) this.#tail.writeEmptyBlock(0);
+    });
+  }
+
+  #cancelTimers(): void {
+    this.#cancelIntervalTimer?.();
+    this.#cancelAgeTimer?.();
+  }
+
+  // ---- trouble
+
+  #handleSupply(): void {
+    const { trouble } = this.#supply;
+    if (trouble.kind === "failed") this.#fail(trouble.error);
+    else if (trouble.kind === "full") this.#failQueue(trouble.error, false);
+    this.#settle();
+  }
+
+  /** A full disk: what was not begun is refused and its sequences are given back; nothing acknowledged is touched. */
+  #failQueue(error: RingwallError, alsoStarted: boolean): void {
+    const head = this.#queue[0];
+    const keep = head?.kind === "records" && head.started && !alsoStarted ? 1 : 0;
+    const refused = this.#queue.splice(keep);
+    undoSequences(refused);
+    for (const operation of refused) {
+      if (operation.kind === "records") for (const item of operation.items) this.#queuedBytes -= item.data.length;
+      operation.resolve?.(Promise.reject(error));
+    }
+  }
+
+  /** A write or flush failed: what is pending is unknown, nothing more is accepted, nothing is retried. */
+  #fail(cause: RingwallError): void {
+    if (this.#state.kind === "poisoned") return;
+    const error = new RingwallError("RINGWALL_POISONED", `a write failed (${cause.message}) and what was pending may or may not be durable`, {
+      cause,
+      place: { path: this.settings.directory },
+      remedy: "Close the log and open it again: recovery finds out.",
+    });
+    this.#state = { kind: "poisoned", error };
+    this.#cancelTimers();
+    this.#tail.failWaiters(error);
+    for (const operation of this.#queue.splice(0)) operation.resolve?.(Promise.reject(error));
+    this.shelf.fail(error);
+    this.#checkConditions();
+  }
+
+  get #poison(): RingwallError | null {
+    return this.#state.kind === "poisoned" ? this.#state.error : null;
+  }
+
+  #createSupply(): SegmentSupply {
+    const { storage, directory, lane, uuid, alignment, segmentBytes } = this.settings;
+    return new SegmentSupply({
+      files: storage.files,
+      now: () => storage.clock.now(),
+      directory,
+      lane,
+      uuid,
+      alignment,
+      segmentBytes,
+      readyMin: 1,
+      readyMax: 4,
+      openWriter: (path) => this.#writer.openFile(path),
+      closeWriter: (file) => this.#writer.closeFile(file),
+      onChange: () => { this.#handleSupply(); },
+    });
+  }
+}
+
+function asBytes(data: Uint8Array | string): Uint8Array {
+  return typeof data === "string" ? Buffer.from(data, "utf8") : data;
+}
+
+/** A copy of the caller's own, whatever subclass it is: Buffer's `slice` would share the memory. */
+function copied(data: Uint8Array | string): Uint8Array {
+  return typeof data === "string" ? Buffer.from(data, "utf8") : new Uint8Array(data);
+}
+
+function asFailure(error: unknown, path: string): RingwallError {
+  return error instanceof RingwallError ? error : new RingwallError("RINGWALL_IO", "background work on a segment failed", { cause: error, place: { path } });
+}

@@ -1,0 +1,210 @@
+// Opening a log: finding or creating its directory, the writer's lock, the superblock, the recovery of its lanes.
+//
+// Every step that can refuse comes before the first step that writes. What was taken is given back when a later step fails.
+
+import { RingwallError } from "../base/errors.js";
+import { chooseKernels, type Kernels } from "../format/kernels.js";
+import { laneDirectoryName, lockName, superblockName } from "../format/names.js";
+import { blocksInFlightUnbounded, type LaneRecord, type Superblock } from "../format/superblock.js";
+import { recoverLane } from "../recovery/recover-lane.js";
+import type { RecoveredLane } from "../recovery/recovered-lane.js";
+import { createSuperblock, readSuperblock } from "../recovery/superblock-file.js";
+import type { Storage } from "../storage/storage.js";
+import { Lane } from "./lane.js";
+import type { ResolvedOptions } from "./options.js";
+import { ReadOnlyLane } from "./read-only-lane.js";
+import { SuperblockStore } from "./superblock-store.js";
+
+/** Time for measuring the flush methods of a new log's device. */
+const probeMillisMax = 6;
+/** A block is sent on its way in mid-turn once it has this many bytes. */
+const eagerBytes = 64 * 1024;
+const beaconMs = 20;
+
+export interface OpenedWriter {
+  readonly kind: "writer";
+  readonly lanes: readonly Lane[];
+  readonly superblock: SuperblockStore;
+  readonly unlock: () => Promise<void>;
+}
+
+export interface OpenedReader {
+  readonly kind: "reader";
+  readonly lanes: readonly ReadOnlyLane[];
+  readonly superblock: Superblock;
+}
+
+export interface OpenRequest {
+  readonly directory: string;
+  readonly storage: Storage;
+  readonly options: ResolvedOptions;
+}
+
+export async function openWriter(request: OpenRequest): Promise<OpenedWriter> {
+  const { directory, storage, options } = request;
+  const names = await storage.files.list(directory);
+  if (names === null) {
+    if (!options.create) throw notFound(directory);
+    await makeLogDirectory(storage, directory);
+  } else demandLog(directory, names, options.create);
+  const unlock = await storage.lock(directory);
+  const lanes: Lane[] = [];
+  try {
+    const superblock = new SuperblockStore(storage.files, directory, await readOrCreate(request));
+    const recovered = await recoverAll(request, superblock.current, false);
+    await beginEpoch(superblock, recovered, options);
+    for (const [lane, image] of recovered.entries()) {
+      lanes.push(createLane(request, superblock, lane, image));
+      await (lanes[lane] as Lane).start();
+    }
+    return { kind: "writer", lanes, superblock, unlock };
+  } catch (error) {
+    for (const lane of lanes) await lane.close().catch(() => undefined);
+    await unlock();
+    throw error;
+  }
+}
+
+export async function openReader(request: OpenRequest): Promise<OpenedReader> {
+  const { directory, storage } = request;
+  const names = await storage.files.list(directory);
+  if (names === null) throw notFound(directory);
+  demandLog(directory, names, false);
+  const { superblock } = await readSuperblock(storage.files, directory);
+  const kernels = chooseKernels();
+  const lanes: ReadOnlyLane[] = [];
+  for (let lane = 0; lane < superblock.lanes.length; lane++) {
+    const look = async (): Promise<RecoveredLane> => {
+      const current = (await readSuperblock(storage.files, directory)).superblock;
+      return recoverOne(request, current, lane, kernels, true);
+    };
+    const { uuid, alignment } = superblock;
+    lanes.push(new ReadOnlyLane({ lane, directory: laneDirectory(directory, lane), uuid, alignment, kernels, storage, look, recovered: await look() }));
+  }
+  return { kind: "reader", lanes, superblock };
+}
+
+function laneDirectory(directory: string, lane: number): string {
+  return `${directory}/${laneDirectoryName(lane)}`;
+}
+
+async function makeLogDirectory(storage: Storage, directory: string): Promise<void> {
+  await storage.files.makeDirectory(directory);
+  const parent = directory.replace(/\/+$/, "").replace(/[^/]+$/, "");
+  await storage.files.syncDirectory(parent === "" ? "." : parent);
+}
+
+/** A directory is taken when it is a log, or empty but for what an interrupted creation left. */
+function demandLog(directory: string, names: readonly string[], create: boolean): void {
+  if (names.includes(superblockName)) return;
+  const foreign = names.find((name) => !name.startsWith(lockName) && !/^lane-\d{2}$/.test(name) && !name.startsWith(superblockName) && !name.startsWith("ringwall-"));
+  if (foreign !== undefined) {
+    throw new RingwallError("RINGWALL_NOT_A_LOG", `the directory holds no log, and is not empty (${JSON.stringify(foreign)})`, {
+      place: { path: directory },
+      remedy: "Name a log's directory, an empty one, or one that does not exist yet.",
+    });
+  }
+  if (!create) throw notFound(directory);
+}
+
+function notFound(directory: string): RingwallError {
+  return new RingwallError("RINGWALL_NOT_FOUND", "there is no log here", { place: { path: directory }, remedy: "Check the path, or open it for writing with { create: true }." });
+}
+
+async function readOrCreate({ directory, storage, options }: OpenRequest): Promise<Superblock> {
+  const names = (await storage.files.list(directory)) ?? [];
+  if (names.includes(superblockName)) return (await readSuperblock(storage.files, directory)).superblock;
+  await demandNoOrphans(storage, directory, names);
+  const { flushMethod, alignment } = await storage.probe(directory, probeMillisMax);
+  for (let lane = 0; lane < options.lanes; lane++) await storage.files.makeDirectory(laneDirectory(directory, lane));
+  const lane: LaneRecord = {
+    epoch: 0, state: "closed", epochSegment: 1, epochOffset: alignment, epochBlock: 1, horizon: 0, firstSegment: 1, blocksInFlightMax: 1,
+  };
+  const superblock: Superblock = {
+    uuid: storage.randomUuid(),
+    sequence: 1,
+    alignment,
+    flushMethod,
+    created: storage.clock.now(),
+    lanes: Array.from({ length: options.lanes }, () => lane),
+  };
+  // The superblock comes last: a log is there when it is, and an interrupted creation is begun anew.
+  await storage.files.syncDirectory(directory);
+  await createSuperblock(storage.files, directory, superblock);
+  return superblock;
+}
+
+/** Segments without a superblock are what is left of a log, not an empty directory: they must not be overwritten. */
+async function demandNoOrphans(storage: Storage, directory: string, names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    if (!/^lane-\d{2}$/.test(name)) continue;
+    const files = (await storage.files.list(`${directory}/${name}`)) ?? [];
+    if (files.length === 0) continue;
+    throw new RingwallError("RINGWALL_DAMAGED", `the superblock is missing, but ${name} holds ${String(files.length)} files`, {
+      place: { path: `${directory}/${superblockName}` },
+      remedy: "Bring the superblock back from a copy, or run `ringwall repair`; remove the directory only if its records are not needed.",
+    });
+  }
+}
+
+async function recoverAll(request: OpenRequest, superblock: Superblock, readOnly: boolean): Promise<RecoveredLane[]> {
+  const kernels = chooseKernels();
+  const recovered: RecoveredLane[] = [];
+  for (let lane = 0; lane < superblock.lanes.length; lane++) recovered.push(await recoverOne(request, superblock, lane, kernels, readOnly));
+  return recovered;
+}
+
+async function recoverOne({ directory, storage }: OpenRequest, superblock: Superblock, lane: number, kernels: Kernels, readOnly: boolean): Promise<RecoveredLane> {
+  return recoverLane({
+    files: storage.files,
+    directory: laneDirectory(directory, lane),
+    lane,
+    superblock,
+    kernels,
+    readOnly,
+    liveWriter: readOnly && (await storage.isLocked(directory)),
+  });
+}
+
+/** The epoch's number is durable before its first block: a number used twice would let dead blocks pass for live ones. */
+async function beginEpoch(superblock: SuperblockStore, recovered: readonly RecoveredLane[], options: ResolvedOptions): Promise<void> {
+  const changes = new Map<number, Partial<LaneRecord>>();
+  for (const [lane, image] of recovered.entries()) {
+    const before = superblock.current.lanes[lane] as LaneRecord;
+    const last = image.segments[image.segments.length - 1];
+    changes.set(lane, {
+      epoch: before.epoch + 1,
+      state: "open",
+      epochSegment: last?.segment ?? 1,
+      epochOffset: last?.index?.endOffset ?? superblock.current.alignment,
+      epochBlock: image.nextBlock,
+      horizon: image.nextBlock - 1,
+      blocksInFlightMax: options.durability.mode === "none" ? blocksInFlightUnbounded : options.blocksInFlight,
+    });
+  }
+  await superblock.updateLanes(changes);
+}
+
+function createLane({ directory, storage, options }: OpenRequest, superblock: SuperblockStore, lane: number, recovered: RecoveredLane): Lane {
+  const { uuid, alignment, flushMethod, lanes } = superblock.current;
+  return new Lane({
+    lane,
+    directory: laneDirectory(directory, lane),
+    storage,
+    kernels: chooseKernels(),
+    uuid,
+    alignment,
+    flush: options.durability.mode === "none" ? "never" : flushMethod,
+    durability: options.durability,
+    segmentBytes: options.segmentBytes,
+    segmentAgeMs: options.segmentAgeMs,
+    bufferBytes: options.bufferBytes,
+    bufferCount: options.bufferCount,
+    blocksInFlight: options.blocksInFlight,
+    eagerBytes,
+    beaconMs,
+    epoch: (lanes[lane] as LaneRecord).epoch,
+    recovered,
+    updateSuperblock: (change) => superblock.updateLane(lane, change),
+  });
+}

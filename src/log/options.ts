@@ -1,0 +1,192 @@
+// Options of `Log.open`: their shapes, defaults and validation. Nothing is opened before all of them are valid.
+
+import { RingwallError } from "../base/errors.js";
+import { blockBytesMax, pageBytes } from "../format/block.js";
+import { lanesMax } from "../format/superblock.js";
+
+export type DurabilityOption =
+  /** An append resolves when its record is on stable media. */
+  | { readonly mode: "sync" }
+  /** An append resolves at once; its record is durable `ms` milliseconds later at most (default 100), or once `recordsMax` records wait (default 1000). */
+  | { readonly mode: "interval"; readonly ms?: number; readonly recordsMax?: number }
+  /** An append resolves when the operating system has its record: it survives the process, not the power. */
+  | { readonly mode: "none" };
+
+export interface SqpollOption {
+  /** Milliseconds without work after which the kernel's thread sleeps. Default 1000. */
+  readonly idleMs?: number;
+  /** The CPU that the kernel's thread is pinned to. Default: not pinned. */
+  readonly cpu?: number;
+}
+
+export interface LogOptions {
+  /** "auto" (default): io_uring where it works, else node:fs. "uring" fails with RINGWALL_UNAVAILABLE where it can't work. */
+  readonly backend?: "auto" | "uring" | "fs";
+  /** Reads only, also beside a writer in another process; takes no lock and writes nothing. Default false. */
+  readonly readOnly?: boolean;
+  /** Whether a log is created where there is none. Default true; a read-only log never is. */
+  readonly create?: boolean;
+  /** What an append's acknowledgement means. Default `{ mode: "sync" }`. */
+  readonly durability?: DurabilityOption;
+  /** Physical logs to spread partitions over, 1 to 32; counts when the log is created. Default 1. */
+  readonly lanes?: number;
+  /** Size at which a segment is full, bytes, a multiple of 4096. Default 100 MiB. */
+  readonly segmentBytes?: number;
+  /** Age at which a segment that holds anything ends, milliseconds; 0: never. Default 0. */
+  readonly segmentAgeMs?: number;
+  /** Size of one buffer, the largest block, bytes, a multiple of 4096, 16 KiB to 16 MiB. Default 512 KiB. */
+  readonly bufferBytes?: number;
+  /** Number of buffers, 2 to 1024. Default 8. */
+  readonly bufferCount?: number;
+  /** Blocks written at once, 1 to 4. Default 4. */
+  readonly blocksInFlight?: number;
+  /** Largest record, bytes, up to 1 GiB. Default 64 MiB. */
+  readonly recordBytesMax?: number;
+  /** How completions are awaited on io_uring: on the ring's descriptor, or spinning for a bounded time first. Default "wait". */
+  readonly completion?: "wait" | "spin";
+  /** A kernel thread that submits without system calls. Default off. */
+  readonly sqpoll?: boolean | SqpollOption;
+  /** Entries of the submission queue, a power of two. Default 256. */
+  readonly ringEntries?: number;
+  /** Whether buffers and files are registered with the ring. Default true; falls back by itself where that is refused. */
+  readonly registeredBuffers?: boolean;
+  readonly registeredFiles?: boolean;
+}
+
+export type ResolvedDurability =
+  | { readonly mode: "sync" }
+  | { readonly mode: "interval"; readonly ms: number; readonly recordsMax: number }
+  | { readonly mode: "none" };
+
+/** Options with defaults filled in. */
+export interface ResolvedOptions {
+  readonly backend: "auto" | "uring" | "fs";
+  readonly readOnly: boolean;
+  readonly create: boolean;
+  readonly durability: ResolvedDurability;
+  readonly lanes: number;
+  readonly segmentBytes: number;
+  readonly segmentAgeMs: number;
+  readonly bufferBytes: number;
+  readonly bufferCount: number;
+  readonly blocksInFlight: number;
+  readonly recordBytesMax: number;
+  readonly completion: "wait" | "spin";
+  readonly sqpoll: { readonly idleMs: number; readonly cpu: number | undefined } | undefined;
+  readonly ringEntries: number;
+  readonly registeredBuffers: boolean;
+  readonly registeredFiles: boolean;
+}
+
+const mebibyte = 1024 * 1024;
+const poolBytesMax = 1024 * mebibyte;
+
+const known = new Set<string>([
+  "backend", "readOnly", "create", "durability", "lanes", "segmentBytes", "segmentAgeMs", "bufferBytes", "bufferCount", "blocksInFlight",
+  "recordBytesMax", "completion", "sqpoll", "ringEntries", "registeredBuffers", "registeredFiles",
+]);
+
+/** Validates and fills in. Throws RINGWALL_INVALID_OPTION that names the option, what it was and what it may be. */
+export function resolveOptions(options: LogOptions): ResolvedOptions {
+  if (typeof options !== "object" || options === null) throw invalid("options", options, "an object");
+  rejectUnknown("", options, known);
+  const bufferBytes = integer(options, "bufferBytes", 512 * 1024, 16 * 1024, blockBytesMax, pageBytes);
+  const bufferCount = integer(options, "bufferCount", 8, 2, 1024);
+  if (bufferBytes * bufferCount > poolBytesMax) throw invalid("bufferCount", bufferCount, `such that bufferBytes × bufferCount is at most ${String(poolBytesMax)}`);
+  const ringEntries = integer(options, "ringEntries", 256, 8, 32_768);
+  if ((ringEntries & (ringEntries - 1)) !== 0) throw invalid("ringEntries", ringEntries, "a power of two");
+  const segmentBytesMin = Math.max(mebibyte, 2 * bufferBytes);
+  return {
+    backend: oneOf(options, "backend", "auto", ["auto", "uring", "fs"]),
+    readOnly: flag(options, "readOnly", false),
+    create: flag(options, "create", true),
+    durability: durability(options.durability),
+    lanes: integer(options, "lanes", 1, 1, lanesMax),
+    segmentBytes: integer(options, "segmentBytes", Math.max(100 * mebibyte, segmentBytesMin), segmentBytesMin, 1024 * 1024 * mebibyte, pageBytes),
+    segmentAgeMs: integer(options, "segmentAgeMs", 0, 0, 0x7fff_ffff),
+    bufferBytes,
+    bufferCount,
+    blocksInFlight: integer(options, "blocksInFlight", 4, 1, 4),
+    recordBytesMax: integer(options, "recordBytesMax", 64 * mebibyte, 1, 1024 * mebibyte),
+    completion: oneOf(options, "completion", "wait", ["wait", "spin"]),
+    sqpoll: sqpoll(options.sqpoll),
+    ringEntries,
+    registeredBuffers: flag(options, "registeredBuffers", true),
+    registeredFiles: flag(options, "registeredFiles", true),
+  };
+}
+
+function durability(value: DurabilityOption | undefined): ResolvedDurability {
+  if (value === undefined) return { mode: "sync" };
+  if (typeof value !== "object" || value === null) throw invalid("durability", value, 'an object such as { mode: "sync" }');
+  switch (value.mode) {
+    case "sync":
+    case "none":
+      rejectUnknown("durability.", value, new Set(["mode"]));
+      return { mode: value.mode };
+    case "interval":
+      rejectUnknown("durability.", value, new Set(["mode", "ms", "recordsMax"]));
+      return {
+        mode: "interval",
+        ms: integer(value, "ms", 100, 1, 3_600_000, 1, "durability.ms"),
+        recordsMax: integer(value, "recordsMax", 1000, 1, 1_000_000, 1, "durability.recordsMax"),
+      };
+    default:
+      throw invalid("durability.mode", (value as { mode: unknown }).mode, '"sync", "interval" or "none"');
+  }
+}
+
+function sqpoll(value: boolean | SqpollOption | undefined): ResolvedOptions["sqpoll"] {
+  if (value === undefined || value === false) return undefined;
+  if (value === true) return { idleMs: 1000, cpu: undefined };
+  if (typeof value !== "object" || value === null) throw invalid("sqpoll", value, "a boolean or an object such as { idleMs: 1000, cpu: 1 }");
+  rejectUnknown("sqpoll.", value, new Set(["idleMs", "cpu"]));
+  return {
+    idleMs: integer(value, "idleMs", 1000, 1, 0x7fff_ffff, 1, "sqpoll.idleMs"),
+    cpu: value.cpu === undefined ? undefined : integer(value, "cpu", 0, 0, 65_535, 1, "sqpoll.cpu"),
+  };
+}
+
+function integer(options: object, key: string, fallback: number, min: number, max: number, multipleOf = 1, name = key): number {
+  const value: unknown = (options as Record<string, unknown>)[key];
+  if (value === undefined) return fallback;
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max && value % multipleOf === 0) return value;
+  const multiple = multipleOf === 1 ? "" : `, a multiple of ${String(multipleOf)}`;
+  throw invalid(name, value, `an integer from ${String(min)} to ${String(max)}${multiple}`);
+}
+
+function flag(options: object, key: string, fallback: boolean): boolean {
+  const value: unknown = (options as Record<string, unknown>)[key];
+  if (value === undefined) return fallback;
+  if (typeof value === "boolean") return value;
+  throw invalid(key, value, "true or false");
+}
+
+function oneOf<Choice extends string>(options: object, key: string, fallback: Choice, choices: readonly Choice[]): Choice {
+  const value: unknown = (options as Record<string, unknown>)[key];
+  if (value === undefined) return fallback;
+  const choice = choices.find((candidate) => candidate === value);
+  if (choice !== undefined) return choice;
+  throw invalid(key, value, choices.map((candidate) => JSON.stringify(candidate)).join(" or "));
+}
+
+function rejectUnknown(prefix: string, value: object, names: ReadonlySet<string>): void {
+  for (const key of Object.keys(value)) {
+    if (names.has(key)) continue;
+    throw new RingwallError("RINGWALL_INVALID_OPTION", `there is no option \`${prefix}${key}\``, {
+      details: { option: `${prefix}${key}` },
+      remedy: `Known are: ${[...names].join(", ")}.`,
+    });
+  }
+}
+
+function invalid(name: string, value: unknown, wanted: string): RingwallError {
+  return new RingwallError("RINGWALL_INVALID_OPTION", `\`${name}\` must be ${wanted}; it is ${shown(value)}`, { details: { option: name, value } });
+}
+
+function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "object" && value !== null) return "an object";
+  if (typeof value === "bigint") return `${String(value)}n`;
+  return String(value);
+}

@@ -1,0 +1,142 @@
+// Lays operations into the tail: single records, batches, records larger than a block, control records.
+//
+// Owns no state but what it is given: an operation carries its own progress, since space may run out in its middle.
+
+import { assert } from "../base/assert.js";
+import { roundUp8 } from "../base/numbers.js";
+import type { PartitionState, PartitionTable } from "../core/partition-table.js";
+import type { SegmentIndex, PartitionRun } from "../core/segment-index.js";
+import { frameFlag, frameHeaderBytes, frameKind } from "../format/frame.js";
+import type { BlockBuffer } from "./block-buffer.js";
+import { beginFrame, copyBytes, dataKind, kindBits } from "./frame-writer.js";
+import type { LaneSegment } from "./lane-segment.js";
+import type { LaneStats } from "./lane-stats.js";
+import type { ControlOperation, PlacedItem, RecordsOperation } from "./operation.js";
+import type { Tail } from "./tail.js";
+
+/** A fragment is worth its header from this size on. */
+const fragmentBytesMin = 512;
+const emptyBytes = new Uint8Array(0);
+
+export class Placer {
+  readonly #tail: Tail;
+  readonly #table: PartitionTable;
+  readonly #stats: LaneStats;
+
+  constructor(tail: Tail, table: PartitionTable, stats: LaneStats) {
+    this.#tail = tail;
+    this.#table = table;
+    this.#stats = stats;
+  }
+
+  /** One whole record as one frame, into a block that has room for it. Hot: `ringwall bench append`. */
+  placeRecord(block: BlockBuffer, state: PartitionState, sequence: number, data: Uint8Array | string, bytes: number): void {
+    const tail = this.#tail;
+    const segment = block.segment as LaneSegment;
+    const index = segment.index;
+    const time = tail.time();
+    const frameOffset = block.cursor - block.start;
+    const place = beginFrame(tail.memory, block, dataKind, state.id, sequence, time - index.baseTime, bytes);
+    if (typeof data === "string") tail.memory.text.write(data, place, bytes, "utf8");
+    else copyBytes(tail.memory, place, data);
+    segment.holdsData = true;
+    runOf(state, index).note(sequence, block.fileOffset, frameOffset, bytes, time);
+    state.placedSequence = sequence;
+    block.touch(state);
+    block.recordCount++;
+    this.#stats.records++;
+    this.#stats.payloadBytes += bytes;
+  }
+
+  /** Places what it can of the operation; true when it is through and its waiter hangs on its last block. */
+  placeRecords(operation: RecordsOperation): boolean {
+    if (!operation.started && !this.#defineAll(operation.items)) return false;
+    while (operation.itemIndex < operation.items.length) {
+      if (!this.#placeFragment(operation, operation.items[operation.itemIndex] as PlacedItem)) return false;
+    }
+    const block = this.#tail.open;
+    assert(block !== null, "the last frame of an operation lies in the open block");
+    for (const { state, sequence } of operation.items) {
+      state.placedSequence = sequence;
+      block.touch(state);
+    }
+    block.recordCount += operation.items.length;
+    this.#stats.records += operation.items.length;
+    if (operation.resolve !== null) block.addWaiter(operation.resolve, operation.value);
+    return true;
+  }
+
+  placeControl({ kind, state, sequence, resolve }: ControlOperation): boolean {
+    const block = this.#tail.blockWith(frameHeaderBytes);
+    if (block === null) return false;
+    const segment = block.segment as LaneSegment;
+    if (kind === "truncate") {
+      const run = runOf(state, segment.index);
+      const last = state.lastSequence;
+      state.truncate({ segment: segment.ready.id, offset: block.fileOffset + (block.cursor - block.start), after: sequence });
+      // Appends that came after the truncation have their sequences already; they are placed behind it.
+      state.lastSequence = last;
+      run.truncate(sequence);
+      this.#tail.lowerTouched(state, sequence);
+    } else state.trim(sequence);
+    this.#tail.putFrame(block, kindBits(frameKind[kind]), state.id, sequence, emptyBytes);
+    block.touch(state);
+    block.addWaiter(resolve, 0);
+    return true;
+  }
+
+  /** Definitions come before the group that uses them, each complete by itself: they stay if the group is dropped. */
+  #defineAll(items: readonly PlacedItem[]): boolean {
+    for (const { state } of items) {
+      if (state.id !== 0) continue;
+      const name = Buffer.from(state.name, "utf8");
+      const block = this.#tail.blockWith(frameHeaderBytes + roundUp8(4 + name.length));
+      if (block === null) return false;
+      this.#table.assignId(state);
+      const payload = Buffer.alloc(4 + name.length);
+      payload.writeUInt32LE(state.id, 0);
+      name.copy(payload, 4);
+      this.#tail.putFrame(block, kindBits(frameKind.define), 0, 0, payload);
+    }
+    return true;
+  }
+
+  /** The next frame of an operation: the rest of a record, or as much of it as the block takes. */
+  #placeFragment(operation: RecordsOperation, item: PlacedItem): boolean {
+    const rest = item.data.length - operation.itemBytes;
+    const whole = frameHeaderBytes + roundUp8(rest);
+    // What fits into an empty block is not cut in two; what doesn't is cut where the block ends.
+    const block = this.#tail.blockWith(whole <= this.#tail.frameBytesMax ? whole : frameHeaderBytes + fragmentBytesMin);
+    if (block === null) return false;
+    const bytes = Math.min(rest, block.limit - block.cursor - frameHeaderBytes);
+    const endsRecord = bytes === rest;
+    const isLast = endsRecord && operation.itemIndex === operation.items.length - 1;
+    let flags: number = dataKind;
+    if (operation.started) flags |= frameFlag.groupContinued;
+    if (!isLast) flags |= frameFlag.groupGoesOn;
+    if (operation.itemBytes > 0) flags |= frameFlag.recordContinued;
+    if (!endsRecord) flags |= frameFlag.recordGoesOn;
+    if (operation.itemBytes === 0) this.#noteRecord(block, item);
+    this.#tail.putFrame(block, flags, item.state.id, item.sequence, item.data.subarray(operation.itemBytes, operation.itemBytes + bytes));
+    operation.started = true;
+    this.#stats.payloadBytes += bytes;
+    operation.itemBytes = endsRecord ? 0 : operation.itemBytes + bytes;
+    if (endsRecord) operation.itemIndex++;
+    if (!isLast && this.#tail.commit.isEager(block.cursor - block.start)) this.#tail.closeBlock();
+    return true;
+  }
+
+  #noteRecord(block: BlockBuffer, { state, sequence, data }: PlacedItem): void {
+    const { index } = block.segment as LaneSegment;
+    runOf(state, index).note(sequence, block.fileOffset, block.cursor - block.start, data.length, this.#tail.time());
+  }
+}
+
+/** The partition's run in the segment. Hot. */
+function runOf(state: PartitionState, index: SegmentIndex): PartitionRun {
+  if (state.run === null || state.runSegment !== index.segment) {
+    state.run = index.run(state.id);
+    state.runSegment = index.segment;
+  }
+  return state.run;
+}

@@ -1,0 +1,127 @@
+// A lane opened for reading only, maybe beside a writer in another process. Takes no lock and writes nothing.
+//
+// What it may show is what recovery accepts: beside a live writer that is what some later block's horizon covers.
+// It looks again, by scanning what is new, when a tail waits.
+
+import { RingwallError } from "../base/errors.js";
+import { PartitionTable, type PartitionState } from "../core/partition-table.js";
+import type { SegmentIndex } from "../core/segment-index.js";
+import type { Kernels } from "../format/kernels.js";
+import { loadSegmentIndex } from "../recovery/load-segment-index.js";
+import type { RecoveredLane } from "../recovery/recovered-lane.js";
+import type { Storage } from "../storage/storage.js";
+import { DurableWaiters } from "./durable-waiters.js";
+import type { ReadSource } from "./read-source.js";
+import { segmentFilesOf } from "./segment-files.js";
+
+const pollMsMin = 25;
+/** A look may take at most this share of the time between two. */
+const pollShare = 8;
+
+export interface ReadOnlyLaneOptions {
+  readonly lane: number;
+  readonly directory: string;
+  readonly uuid: Uint8Array;
+  readonly alignment: number;
+  readonly kernels: Kernels;
+  readonly storage: Storage;
+  /** Recovers the lane anew. */
+  readonly look: () => Promise<RecoveredLane>;
+  readonly recovered: RecoveredLane;
+}
+
+export class ReadOnlyLane implements ReadSource {
+  readonly lane: number;
+  readonly directory: string;
+  readonly uuid: Uint8Array;
+  readonly alignment: number;
+  readonly kernels: Kernels;
+  readonly files: Storage["files"];
+  readonly table = new PartitionTable();
+  readonly #options: ReadOnlyLaneOptions;
+  readonly #waiters = new DurableWaiters();
+  #recovered: RecoveredLane;
+  #indexes = new Map<number, SegmentIndex>();
+  #ids: readonly number[] = [];
+  #polling = false;
+  #closed = false;
+
+  constructor(options: ReadOnlyLaneOptions) {
+    const { lane, directory, uuid, alignment, kernels, storage } = options;
+    this.lane = lane;
+    this.directory = directory;
+    this.uuid = uuid;
+    this.alignment = alignment;
+    this.kernels = kernels;
+    this.files = storage.files;
+    this.#options = options;
+    this.#recovered = options.recovered;
+    this.#take(options.recovered);
+  }
+
+  get report(): RecoveredLane["report"] {
+    return this.#recovered.report;
+  }
+
+  get segmentIds(): readonly number[] {
+    return this.#ids;
+  }
+
+  async segmentIndex(segment: number): Promise<SegmentIndex> {
+    const known = this.#indexes.get(segment);
+    if (known !== undefined) return known;
+    const { directory, lane, uuid, alignment, kernels, files } = this;
+    const index = await loadSegmentIndex({ files, directory, lane, uuid, alignment, kernels, segment });
+    this.#indexes.set(segment, index);
+    return index;
+  }
+
+  durableBeyond(state: PartitionState, sequence: number, signal: AbortSignal | undefined): Promise<void> {
+    const wait = this.#waiters.wait(state, sequence, signal);
+    this.#poll(pollMsMin);
+    return wait;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#waiters.fail(new RingwallError("RINGWALL_CLOSED", "the log was closed while waiting", { place: { path: this.directory } }));
+    await segmentFilesOf(this).close();
+  }
+
+  #poll(ms: number): void {
+    if (this.#polling || this.#closed || this.#waiters.size === 0) return;
+    this.#polling = true;
+    this.#options.storage.clock.after(ms, () => {
+      const began = performance.now();
+      this.#options.look().then(
+        (recovered) => {
+          this.#polling = false;
+          if (this.#closed) return;
+          this.#take(recovered);
+          this.#waiters.notify();
+          this.#poll(Math.max(pollMsMin, (performance.now() - began) * pollShare));
+        },
+        (error: unknown) => {
+          this.#polling = false;
+          this.#waiters.fail(error as Error);
+        },
+      );
+    }, true);
+  }
+
+  /** States are updated in place: readers hold them. */
+  #take(recovered: RecoveredLane): void {
+    this.#recovered = recovered;
+    this.#ids = recovered.segments.map(({ segment }) => segment);
+    this.#indexes = new Map(recovered.segments.flatMap(({ segment, index }) => (index === null ? [] : [[segment, index] as const])));
+    for (const fresh of recovered.table) {
+      const state = this.table.byName(fresh.name) ?? this.table.reserve(fresh.name);
+      if (state.id === 0) this.table.assignId(state);
+      state.firstSequence = fresh.firstSequence;
+      state.lastSequence = fresh.lastSequence;
+      state.placedSequence = fresh.placedSequence;
+      state.durableSequence = fresh.durableSequence;
+      state.truncations = fresh.truncations;
+    }
+  }
+}

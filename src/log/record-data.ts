@@ -1,0 +1,42 @@
+// What may be appended.
+
+import { RingwallError } from "../base/errors.js";
+
+/** Throws unless `data` is a string or a Uint8Array that is not detached and not longer than `bytesMax`. Hot. */
+export function checkData(data: unknown, bytesMax: number, partition: string): asserts data is Uint8Array | string {
+  if (typeof data === "string") {
+    // A UTF-16 unit becomes at most three bytes: only long strings have to be measured.
+    if (data.length * 3 > bytesMax && Buffer.byteLength(data) > bytesMax) throw tooLarge(Buffer.byteLength(data), bytesMax, partition);
+    return;
+  }
+  if (!(data instanceof Uint8Array)) {
+    throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `a record must be a Uint8Array or a string; it is ${describe(data)}`, { place: { partition } });
+  }
+  if (data.length > bytesMax) throw tooLarge(data.length, bytesMax, partition);
+  if (data.length === 0 && isDetached(data)) {
+    throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "the record's memory is detached: it was transferred elsewhere", { place: { partition } });
+  }
+}
+
+/** A detached array looks like an empty one; only making a new view tells. */
+function isDetached(data: Uint8Array): boolean {
+  try {
+    return new Uint8Array(data.buffer).length < 0;
+  } catch {
+    return true;
+  }
+}
+
+function tooLarge(bytes: number, bytesMax: number, partition: string): RingwallError {
+  return new RingwallError("RINGWALL_RECORD_TOO_LARGE", `the record has ${String(bytes)} bytes, the limit is ${String(bytesMax)}`, {
+    place: { partition },
+    remedy: "Split it, or open the log with a larger recordBytesMax.",
+  });
+}
+
+function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value !== "object") return `a ${typeof value}`;
+  const { name } = (value as { constructor?: { name?: string } }).constructor ?? {};
+  return name === undefined ? "an object" : `a ${name}`;
+}

@@ -1,0 +1,153 @@
+// The kept segments of a lane: their indexes, what of them is still alive, and reading's view of them.
+//
+// Owns the list of kept segments and the cache of sealed indexes. A segment goes only from the head, only when nothing
+// in it is live, and only after the superblock says so durably.
+
+import { RingwallError } from "../base/errors.js";
+import type { PartitionState, PartitionTable } from "../core/partition-table.js";
+import type { PartitionRun, SegmentIndex } from "../core/segment-index.js";
+import { indexName, segmentName } from "../format/names.js";
+import { loadSegmentIndex } from "../recovery/load-segment-index.js";
+import { writeSegmentIndex } from "../recovery/write-segment-index.js";
+import { DurableWaiters } from "./durable-waiters.js";
+import type { LaneSettings } from "./lane-settings.js";
+import type { ReadSource } from "./read-source.js";
+import { segmentFilesOf } from "./segment-files.js";
+
+/** Indexes of sealed segments kept in memory. */
+const cachedIndexesMax = 32;
+
+export class SegmentShelf implements ReadSource {
+  readonly lane: number;
+  readonly directory: string;
+  readonly uuid: Uint8Array;
+  readonly alignment: number;
+  readonly kernels: LaneSettings["kernels"];
+  readonly files: LaneSettings["storage"]["files"];
+  readonly #settings: LaneSettings;
+  readonly #waiters = new DurableWaiters();
+  /** Least recently used first. */
+  readonly #sealed = new Map<number, SegmentIndex>();
+  /** Sealed, but their index could not be written (full disk): kept in memory. */
+  readonly #unwritten = new Map<number, SegmentIndex>();
+  #current: SegmentIndex | null = null;
+  /** Segments up to this one take no more blocks, and all of theirs are durable. */
+  #sealedUpTo: number;
+  #ids: readonly number[];
+
+  constructor(settings: LaneSettings) {
+    const { lane, directory, uuid, alignment, kernels, storage, recovered } = settings;
+    this.#settings = settings;
+    this.lane = lane;
+    this.directory = directory;
+    this.uuid = uuid;
+    this.alignment = alignment;
+    this.kernels = kernels;
+    this.files = storage.files;
+    this.#ids = recovered.segments.map(({ segment }) => segment);
+    this.#sealedUpTo = this.#ids[this.#ids.length - 2] ?? 0;
+    for (const { segment, index } of recovered.segments.slice(0, -1)) if (index !== null) this.#remember(segment, index);
+  }
+
+  get segmentIds(): readonly number[] {
+    return this.#ids;
+  }
+
+  /** The lane goes on in this segment; the one before stays readable from memory until `addSealed`. */
+  setCurrent(index: SegmentIndex): void {
+    if (this.#current !== null) this.#unwritten.set(this.#current.segment, this.#current);
+    this.#current = index;
+    if (this.#ids[this.#ids.length - 1] !== index.segment) this.#ids = [...this.#ids, index.segment];
+  }
+
+  /** Every block of the segment is durable: its index goes to disk. */
+  async addSealed(index: SegmentIndex): Promise<void> {
+    this.#sealedUpTo = index.segment;
+    try {
+      await writeSegmentIndex({ files: this.files, directory: this.directory, index, uuid: this.uuid, lane: this.lane });
+    } catch (error) {
+      // The index saves the next opening a scan, no more: a full disk is no reason to stop.
+      if (error instanceof RingwallError && error.code === "RINGWALL_DISK_FULL") return;
+      throw error;
+    }
+    this.#unwritten.delete(index.segment);
+    this.#remember(index.segment, index);
+  }
+
+  async segmentIndex(segment: number): Promise<SegmentIndex> {
+    if (segment === this.#current?.segment) return this.#current;
+    const known = this.#unwritten.get(segment) ?? this.#sealed.get(segment);
+    if (known !== undefined) {
+      if (this.#sealed.delete(segment)) this.#sealed.set(segment, known);
+      return known;
+    }
+    const { directory, lane, uuid, alignment, kernels, files } = this;
+    const index = await loadSegmentIndex({ files, directory, lane, uuid, alignment, kernels, segment });
+    this.#remember(segment, index);
+    return index;
+  }
+
+  durableBeyond(state: PartitionState, sequence: number, signal: AbortSignal | undefined): Promise<void> {
+    return this.#waiters.wait(state, sequence, signal);
+  }
+
+  /** Hot: once per horizon move. */
+  notifyDurable(): void {
+    if (this.#waiters.size > 0) this.#waiters.notify();
+  }
+
+  fail(error: Error): void {
+    this.#waiters.fail(error);
+  }
+
+  /** Frees segments at the head that hold nothing live; `onFree` gets their files once nothing refers to them any more. */
+  async release(table: PartitionTable, onFree: (path: string) => void): Promise<void> {
+    const free: number[] = [];
+    for (const segment of this.#ids.slice(0, -1)) {
+      // A block may still be on its way into one that is not sealed.
+      if (segment > this.#sealedUpTo || !isDead(await this.segmentIndex(segment), table)) break;
+      free.push(segment);
+    }
+    if (free.length === 0) return;
+    const firstKept = this.#ids[free.length] as number;
+    // 1. a segment is recycled; 2. power fails before the superblock knows; 3. recovery misses a kept segment and reports
+    // damage. So the superblock is durable first.
+    await this.#settings.updateSuperblock({ firstSegment: firstKept });
+    this.#ids = this.#ids.slice(free.length);
+    for (const segment of free) {
+      this.#sealed.delete(segment);
+      this.#unwritten.delete(segment);
+      segmentFilesOf(this).forget(segment);
+      await this.files.remove(`${this.directory}/${indexName(segment)}`);
+      onFree(`${this.directory}/${segmentName(segment)}`);
+    }
+    for (const state of table) state.forgetTruncationsBefore(firstKept);
+  }
+
+  async close(): Promise<void> {
+    this.#waiters.fail(new RingwallError("RINGWALL_CLOSED", "the log was closed while waiting", { place: { path: this.directory } }));
+    await segmentFilesOf(this).close();
+  }
+
+  #remember(segment: number, index: SegmentIndex): void {
+    this.#sealed.set(segment, index);
+    if (this.#sealed.size <= cachedIndexesMax) return;
+    const [oldest] = this.#sealed.keys();
+    this.#sealed.delete(oldest as number);
+  }
+}
+
+/** Whether every record of the segment is trimmed or truncated away. */
+function isDead(index: SegmentIndex, table: PartitionTable): boolean {
+  for (const [id, run] of index.runs) {
+    const state = table.byId(id);
+    if (state !== undefined && lastLive(index.segment, run, state) >= state.firstSequence) return false;
+  }
+  return true;
+}
+
+function lastLive(segment: number, run: PartitionRun, state: PartitionState): number {
+  let last = run.lastSequence;
+  for (const truncation of state.truncations) if (truncation.segment > segment) last = Math.min(last, truncation.after);
+  return last;
+}

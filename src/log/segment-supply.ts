@@ -1,0 +1,225 @@
+// Keeps segments ready ahead of the tail: creates or recycles files, writes their header and zeros, syncs file and directory.
+//
+// Owns: the prepared segments, the free files, and the one chain of background work on them. It never touches a byte that
+// a block may stand on: it writes zeros only behind `readyEnd`, which moves after the sync.
+// A full disk shows here and not in the append path: the supply then says `full` and goes on when asked again.
+
+import { RingwallError } from "../base/errors.js";
+import { alignUp } from "../base/numbers.js";
+import { segmentName } from "../format/names.js";
+import { encodeSegmentHeader } from "../format/segment-header.js";
+import type { FileSystem, StorageFile, WriterFile } from "../storage/storage.js";
+
+export interface SegmentSupplyOptions {
+  readonly files: FileSystem;
+  readonly now: () => number;
+  /** Directory of the lane. */
+  readonly directory: string;
+  readonly lane: number;
+  readonly uuid: Uint8Array;
+  readonly alignment: number;
+  readonly segmentBytes: number;
+  /** Segments kept ready beyond the current one, at least once the current one is half full, and free files kept at most. */
+  readonly readyMin: number;
+  readonly readyMax: number;
+  readonly openWriter: (path: string) => Promise<WriterFile>;
+  readonly closeWriter: (file: WriterFile) => Promise<void>;
+  /** Space was made, or making it failed: whoever waits looks again. */
+  readonly onChange: () => void;
+}
+
+/** A segment that can take blocks in [alignment, readyEnd). */
+export interface ReadySegment {
+  readonly id: number;
+  readonly path: string;
+  readonly baseTime: number;
+  readonly file: StorageFile;
+  readonly writerFile: WriterFile;
+  /** Zeros, or stale bytes of a recycled file, are on stable media up to here. */
+  readyEnd: number;
+}
+
+export type SupplyTrouble = { readonly kind: "none" } | { readonly kind: "full" | "failed"; readonly error: RingwallError };
+
+const zeros = new Uint8Array(1024 * 1024);
+const firstStepBytes = 1024 * 1024;
+const aheadBytesMin = 4 * 1024 * 1024;
+const aheadBytesMax = 64 * 1024 * 1024;
+
+export class SegmentSupply {
+  readonly #options: SegmentSupplyOptions;
+  readonly #ready: ReadySegment[] = [];
+  readonly #freePaths: string[] = [];
+  #nextId = 1;
+  #aheadBytes = aheadBytesMin;
+  #work: Promise<void> = Promise.resolve();
+  #preparing = false;
+  #extending = false;
+  #closed = false;
+  trouble: SupplyTrouble = { kind: "none" };
+  /** Segments made so far, by a new file and by a recycled one. */
+  created = 0;
+  recycled = 0;
+
+  constructor(options: SegmentSupplyOptions) {
+    this.#options = options;
+  }
+
+  /** The first segment of a new log, ready when it resolves. */
+  async start(id: number, freePaths: readonly string[]): Promise<void> {
+    this.#nextId = id;
+    this.#freePaths.push(...freePaths);
+    await this.#prepare(firstStepBytes);
+  }
+
+  /** Takes over a segment that already holds blocks. `end`: offset behind the last accepted block. */
+  async adopt(id: number, path: string, baseTime: number, end: number, freePaths: readonly string[]): Promise<ReadySegment> {
+    this.#nextId = id + 1;
+    this.#freePaths.push(...freePaths);
+    const file = await this.#options.files.open(path, "write");
+    const size = Math.min(await file.size(), this.#options.segmentBytes);
+    const readyEnd = Math.max(end, size - (size % this.#options.alignment));
+    return { id, path, baseTime, file, writerFile: await this.#options.openWriter(path), readyEnd };
+  }
+
+  /** The next segment, or null when none is ready yet: `onChange` comes when it is. */
+  take(): ReadySegment | null {
+    const segment = this.#ready.shift() ?? null;
+    if (segment === null) this.#wantSegment();
+    return segment;
+  }
+
+  /** Called when the tail moved to `offset`: makes space ahead of it, in the background. */
+  handleTail(segment: ReadySegment, offset: number): void {
+    const { segmentBytes, readyMin } = this.#options;
+    if (segment.readyEnd < segmentBytes && segment.readyEnd - offset < this.#aheadBytes) this.#wantSpace(segment);
+    if (offset > segmentBytes / 2 && this.#ready.length < readyMin) this.#wantSegment();
+  }
+
+  /** An append waits for space: asks again, also after a full disk, and looks further ahead from now on. */
+  handleStall(segment: ReadySegment): void {
+    this.#aheadBytes = Math.min(aheadBytesMax, this.#aheadBytes * 2);
+    if (segment.readyEnd < this.#options.segmentBytes) this.#wantSpace(segment);
+    else this.#wantSegment();
+  }
+
+  /** A kept file has nothing left to keep: it becomes a future segment, or goes. The caller made sure that nothing refers to it. */
+  recycle(path: string): void {
+    this.#freePaths.push(path);
+    const surplus = this.#freePaths.length + this.#ready.length - this.#options.readyMax;
+    if (surplus > 0) {
+      const victim = this.#freePaths.shift() as string;
+      this.#enqueue(async () => {
+        await this.#options.files.remove(victim);
+        await this.#options.files.syncDirectory(this.#options.directory);
+      });
+    }
+    if (this.#ready.length < this.#options.readyMin) this.#wantSegment();
+  }
+
+  /** Waits for background work and closes the files of segments that were not taken. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#work;
+    for (const segment of this.#ready.splice(0)) await this.#closeSegment(segment);
+  }
+
+  async #closeSegment(segment: ReadySegment): Promise<void> {
+    await this.#options.closeWriter(segment.writerFile);
+    await segment.file.close();
+  }
+
+  #wantSegment(): void {
+    if (this.#preparing) return;
+    this.#preparing = true;
+    this.#enqueue(async () => {
+      try {
+        await this.#prepare(this.#aheadBytes);
+      } finally {
+        this.#preparing = false;
+      }
+    });
+  }
+
+  #wantSpace(segment: ReadySegment): void {
+    if (this.#extending) return;
+    this.#extending = true;
+    this.#enqueue(async () => {
+      try {
+        await this.#extend(segment, Math.max(firstStepBytes, this.#aheadBytes / 2));
+      } finally {
+        this.#extending = false;
+      }
+    });
+  }
+
+  #enqueue(task: () => Promise<void>): void {
+    this.#work = this.#work.then(async () => {
+      if (this.#closed) return;
+      try {
+        await task();
+        this.trouble = { kind: "none" };
+      } catch (error) {
+        this.trouble = troubleOf(error);
+      }
+      if (!this.#closed) this.#options.onChange();
+    });
+  }
+
+  async #prepare(stepBytes: number): Promise<void> {
+    const { files, directory, lane, uuid, alignment, segmentBytes } = this.#options;
+    const id = this.#nextId;
+    const path = `${directory}/${segmentName(id)}`;
+    // One that has the name already must be the one: renaming another over it would lose a file of the list.
+    const at = Math.max(0, this.#freePaths.indexOf(path));
+    const free = this.#freePaths[at];
+    if (free !== undefined) {
+      if (free !== path) await files.rename(free, path);
+      this.#freePaths.splice(at, 1);
+    }
+    const file = await files.open(path, free === undefined ? "create" : "write");
+    try {
+      const baseTime = this.#options.now();
+      const header = new Uint8Array(alignment);
+      header.set(encodeSegmentHeader({ uuid, lane, alignment, segment: id, baseTime, segmentBytes }));
+      await file.writeAt(header, 0);
+      const size = await file.size();
+      const readyEnd = Math.max(alignment, Math.min(size, segmentBytes) - (Math.min(size, segmentBytes) % alignment));
+      const end = await this.#writeZeros(file, readyEnd, readyEnd > stepBytes ? 0 : stepBytes);
+      await file.sync();
+      // 1. blocks of this segment are acknowledged; 2. power fails; 3. the directory forgot the name: all of them are lost.
+      // So the name is durable before the segment is handed out.
+      await files.syncDirectory(directory);
+      const writerFile = await this.#options.openWriter(path);
+      this.#nextId++;
+      this.#ready.push({ id, path, baseTime, file, writerFile, readyEnd: end });
+      if (free === undefined) this.created++;
+      else this.recycled++;
+    } catch (error) {
+      await file.close();
+      // The half-made file carries the next segment's name and is taken up again.
+      this.#freePaths.unshift(path);
+      throw error;
+    }
+  }
+
+  async #extend(segment: ReadySegment, stepBytes: number): Promise<void> {
+    const end = await this.#writeZeros(segment.file, segment.readyEnd, stepBytes);
+    await segment.file.sync();
+    segment.readyEnd = end;
+  }
+
+  /** Zeros from `from` on, up to the segment's size; not synced. Returns where they end. */
+  async #writeZeros(file: StorageFile, from: number, stepBytes: number): Promise<number> {
+    const end = Math.min(this.#options.segmentBytes, alignUp(from + stepBytes, this.#options.alignment));
+    for (let at = from; at < end; at += zeros.length) {
+      await file.writeAt(zeros.subarray(0, Math.min(zeros.length, end - at)), at);
+    }
+    return end;
+  }
+}
+
+function troubleOf(error: unknown): SupplyTrouble {
+  if (error instanceof RingwallError) return { kind: error.code === "RINGWALL_DISK_FULL" ? "full" : "failed", error };
+  return { kind: "failed", error: new RingwallError("RINGWALL_IO", "a segment could not be prepared", { cause: error }) };
+}

@@ -1,0 +1,347 @@
+// The tail of a lane: the block that fills, the blocks on their way, the segment they go into.
+//
+//   open → closed (its bytes are final) → submitted (sealed, written) → durable → acknowledged, all in order
+//
+// Owns buffers, block sequences and positions, rotation, checkpoints. It knows no queue and no time: the lane
+// (log/lane.ts) says when to close a block. It must never acknowledge beyond the horizon, and never rewrite a block.
+
+import { assert } from "../base/assert.js";
+import { roundUp8 } from "../base/numbers.js";
+import { GroupCommit } from "../core/group-commit.js";
+import type { PartitionState } from "../core/partition-table.js";
+import { SegmentIndex } from "../core/segment-index.js";
+import { blockFlag, blockHeaderBytes, encodeBlockHeader } from "../format/block.js";
+import { encodeCheckpoint } from "../format/checkpoint.js";
+import { frameFlag, frameHeaderBytes, frameKind } from "../format/frame.js";
+import type { Memory } from "../format/memory.js";
+import { blockSeed } from "../format/seed.js";
+import type { BlockWriter } from "../storage/storage.js";
+import { BlockBuffer, type Resolve } from "./block-buffer.js";
+import { beginFrame, copyBytes, kindBits } from "./frame-writer.js";
+import type { LaneSegment } from "./lane-segment.js";
+import type { LaneSettings } from "./lane-settings.js";
+import type { LaneStats } from "./lane-stats.js";
+import type { ReadySegment, SegmentSupply } from "./segment-supply.js";
+
+export interface TailOptions {
+  readonly settings: LaneSettings;
+  readonly stats: LaneStats;
+  readonly writer: BlockWriter;
+  readonly supply: SegmentSupply;
+  /** The lane goes on in this segment. */
+  readonly onSegment: (index: SegmentIndex) => void;
+  /** The last block of a segment that the lane left behind is durable. */
+  readonly onSegmentDone: (segment: LaneSegment) => void;
+}
+
+const windowSize = 32;
+const checkpointPayloadBytesMax = 32 * 1024;
+/** A frame's time has 32 bits of milliseconds: long before they end, the lane goes on in a new segment. */
+const segmentMillisMax = 0x7fff_ffff;
+
+export class Tail {
+  readonly memory: Memory;
+  readonly commit: GroupCommit;
+  /** Longest frame that an empty block takes. */
+  readonly frameBytesMax: number;
+  /** The block that takes frames now. */
+  open: BlockBuffer | null = null;
+  /** Whether the last submitted block holds something that no later block's horizon covers. */
+  uncovered = false;
+  /** Under durability "none": what the last explicit sync covered. */
+  syncedBlock: number;
+
+  readonly #options: TailOptions;
+  readonly #settings: LaneSettings;
+  readonly #buffers: BlockBuffer[];
+  readonly #free: BlockBuffer[];
+  /** Closed blocks that wait for room in flight, in order. */
+  readonly #closed: BlockBuffer[] = [];
+  /** Blocks submitted and not acknowledged, by sequence modulo its size. */
+  readonly #window: (BlockBuffer | undefined)[] = new Array<BlockBuffer | undefined>(windowSize).fill(undefined);
+  /** Segments left behind, until their last block is durable. */
+  readonly #leaving: { readonly segment: LaneSegment; readonly lastBlock: number }[] = [];
+  #current: LaneSegment | null = null;
+  #checkpoint: { readonly payloads: readonly Uint8Array[]; next: number } | null = null;
+  #nextBlock: number;
+  #previousChecksum: number;
+  #lastTime: number;
+  #epochBegun = false;
+  #rotationRequested = false;
+
+  constructor(options: TailOptions) {
+    const { settings, writer } = options;
+    const { recovered, bufferBytes, bufferCount } = settings;
+    this.#options = options;
+    this.#settings = settings;
+    this.memory = writer.memory;
+    this.frameBytesMax = bufferBytes - blockHeaderBytes;
+    this.#nextBlock = recovered.nextBlock;
+    this.#previousChecksum = recovered.previousChecksum;
+    this.#lastTime = recovered.lastTime;
+    this.syncedBlock = recovered.nextBlock - 1;
+    this.commit = new GroupCommit({
+      inFlightMax: settings.blocksInFlight,
+      eagerBytes: settings.durability.mode === "interval" ? Number.POSITIVE_INFINITY : settings.eagerBytes,
+      horizon: recovered.nextBlock - 1,
+    });
+    this.#buffers = Array.from({ length: bufferCount }, (_, index) => new BlockBuffer(index, index * bufferBytes));
+    this.#free = [...this.#buffers].reverse();
+  }
+
+  /** Goes on behind the last accepted block of a recovered segment. */
+  adopt(ready: ReadySegment, index: SegmentIndex): void {
+    this.#current = { ready, index, seed: this.#seed(ready), nextOffset: index.endOffset, holdsData: true };
+    this.#options.onSegment(index);
+  }
+
+  get current(): LaneSegment | null {
+    return this.#current;
+  }
+
+  /** Segments left behind whose last block is not durable yet. */
+  get leaving(): readonly LaneSegment[] {
+    return this.#leaving.map(({ segment }) => segment);
+  }
+
+  /** Block sequences begin at 1: whether any was given out. */
+  get isUntouched(): boolean {
+    return this.#nextBlock === 1;
+  }
+
+  /** Whether the open block holds a frame. */
+  get holdsFrames(): boolean {
+    return this.open !== null && this.open.cursor > this.open.start + blockHeaderBytes;
+  }
+
+  /** Nothing is open with frames, closed or in flight. */
+  get isQuiet(): boolean {
+    return this.#closed.length === 0 && this.commit.inFlight === 0 && !this.holdsFrames;
+  }
+
+  /** Milliseconds since 1970, never backwards: neither here nor after recovery. */
+  time(): number {
+    const now = this.#settings.storage.clock.now();
+    if (now > this.#lastTime) this.#lastTime = now;
+    return this.#lastTime;
+  }
+
+  requestRotation(): void {
+    this.#rotationRequested = true;
+  }
+
+  /** The open block with room for a frame of that size, closing and opening as needed. Null: no space now, or it fits no block. Hot. */
+  blockWith(frameBytes: number): BlockBuffer | null {
+    const block = this.open;
+    if (block !== null && block.cursor + frameBytes <= block.limit) return block;
+    return this.#nextBlockWith(frameBytes);
+  }
+
+  #nextBlockWith(frameBytes: number): BlockBuffer | null {
+    if (frameBytes > this.frameBytesMax) return null;
+    for (;;) {
+      if (this.open !== null) this.closeBlock();
+      if (this.#openBlock(frameBytes) === null || !this.#placeCheckpoint()) return null;
+      // A checkpoint takes room, and may take blocks: look at the one that is open now.
+      const block = this.open as BlockBuffer | null;
+      if (block !== null && block.cursor + frameBytes <= block.limit) return block;
+    }
+  }
+
+  /** A block without records, flagged, on its way. False when there is no space for it now. */
+  writeEmptyBlock(flag: number): boolean {
+    const block = this.blockWith(0);
+    if (block === null) return false;
+    block.flags |= flag;
+    this.closeBlock();
+    return true;
+  }
+
+  /** The open block takes no more; it goes out as soon as there is room in flight. */
+  closeBlock(): void {
+    const block = this.open;
+    assert(block !== null, "there is an open block to close");
+    const { alignment } = this.#settings;
+    block.blockBytes = Math.ceil((block.cursor - block.start) / alignment) * alignment;
+    this.memory.bytes.fill(0, block.cursor, block.start + block.blockBytes);
+    block.freezeTouched();
+    (block.segment as LaneSegment).nextOffset += block.blockBytes;
+    this.open = null;
+    this.#closed.push(block);
+    this.submitClosed();
+  }
+
+  submitClosed(): void {
+    while (this.#closed.length > 0 && this.commit.hasRoom) this.#submit(this.#closed.shift() as BlockBuffer);
+  }
+
+  /** One frame into a block that has room for it. */
+  putFrame(block: BlockBuffer, kindAndFlags: number, partition: number, sequence: number, payload: Uint8Array): void {
+    const segment = block.segment as LaneSegment;
+    const place = beginFrame(this.memory, block, kindAndFlags, partition, sequence, this.time() - segment.index.baseTime, payload.length);
+    copyBytes(this.memory, place, payload);
+    segment.holdsData = true;
+  }
+
+  /** A write is through. Acknowledges every block that the horizon passes; true when it moved. */
+  handleWritten(token: number): boolean {
+    const block = this.#buffers[token] as BlockBuffer;
+    this.#options.stats.handleWritten(performance.now() - block.submittedAt);
+    const before = this.commit.horizon;
+    const after = this.commit.handleWritten(block.sequence);
+    for (let sequence = before + 1; sequence <= after; sequence++) this.#acknowledge(sequence);
+    while (this.#leaving.length > 0 && (this.#leaving[0] as { lastBlock: number }).lastBlock <= after) {
+      this.#options.onSegmentDone((this.#leaving.shift() as { segment: LaneSegment }).segment);
+    }
+    return after > before;
+  }
+
+  /** Hangs a waiter on the last block on its way, sending the open one out. False when there is none: all is durable. */
+  addWaiterForAll(resolve: Resolve): boolean {
+    if (this.open !== null && this.holdsFrames) {
+      this.open.addWaiter(resolve, 0);
+      this.closeBlock();
+      return true;
+    }
+    const last = this.#closed[this.#closed.length - 1] ?? this.#window[this.commit.submitted % windowSize];
+    if (last === undefined) return false;
+    last.addWaiter(resolve, 0);
+    return true;
+  }
+
+  /** Blocks on their way must not make durable what was truncated meanwhile. */
+  lowerTouched(state: PartitionState, after: number): void {
+    for (const block of this.#buffers) {
+      for (let index = 0; index < block.touchedCount; index++) {
+        if (block.touched[index] === state) block.touchedSequences[index] = Math.min(block.touchedSequences[index] ?? 0, after);
+      }
+    }
+  }
+
+  failWaiters(error: Error): void {
+    for (const block of this.#buffers) block.failWaiters(error);
+  }
+
+  /** Opens a block that takes a frame of that size, in the next segment where this one has no room for it. */
+  #openBlock(frameBytes: number): BlockBuffer | null {
+    assert(this.open === null, "one block is open at a time");
+    if (this.#free.length === 0) return null;
+    const { alignment, bufferBytes } = this.#settings;
+    const needed = Math.max(alignment, blockHeaderBytes + frameBytes);
+    if ((this.#current === null || this.#mustRotate(this.#current, needed)) && !this.#rotate()) return null;
+    const segment = this.#current as LaneSegment;
+    const room = segment.ready.readyEnd - segment.nextOffset;
+    if (room < needed) {
+      this.#options.stats.stalls++;
+      this.#options.supply.handleStall(segment.ready);
+      return null;
+    }
+    const block = this.#free.pop() as BlockBuffer;
+    block.cursor = block.start + blockHeaderBytes;
+    block.limit = block.start + Math.min(bufferBytes, room);
+    block.sequence = this.#nextBlock++;
+    block.segment = segment;
+    block.fileOffset = segment.nextOffset;
+    block.flags = (this.#epochBegun ? 0 : blockFlag.epochStart) | (this.#checkpoint === null ? 0 : blockFlag.checkpoint);
+    this.#epochBegun = true;
+    this.open = block;
+    return block;
+  }
+
+  #mustRotate(segment: LaneSegment, needed: number): boolean {
+    const { segmentBytes, storage } = this.#settings;
+    if (segment.nextOffset + needed > segmentBytes) {
+      assert(this.#checkpoint === null, "a segment has room for its checkpoint");
+      return true;
+    }
+    if (this.#checkpoint !== null) return false;
+    return (this.#rotationRequested && segment.holdsData) || storage.clock.now() - segment.index.baseTime > segmentMillisMax;
+  }
+
+  /** Goes over to the next segment and prepares its checkpoint. False when none is ready. */
+  #rotate(): boolean {
+    const { supply, stats, onSegment } = this.#options;
+    const ready = supply.take();
+    if (ready === null) {
+      stats.stalls++;
+      return false;
+    }
+    const index = new SegmentIndex(ready.id, ready.baseTime, this.#settings.alignment);
+    if (this.#current !== null) this.#leaving.push({ segment: this.#current, lastBlock: this.#nextBlock - 1 });
+    this.#current = { ready, index, seed: this.#seed(ready), nextOffset: this.#settings.alignment, holdsData: false };
+    this.#rotationRequested = false;
+    stats.segments++;
+    const entries = [...this.#settings.recovered.table].map((state) => state.toCheckpoint());
+    this.#checkpoint = { payloads: encodeCheckpoint(entries, Math.min(checkpointPayloadBytesMax, this.frameBytesMax - 64)), next: 0 };
+    onSegment(index);
+    return true;
+  }
+
+  /** Writes what is left of a new segment's checkpoint; true when nothing is. */
+  #placeCheckpoint(): boolean {
+    const checkpoint = this.#checkpoint;
+    if (checkpoint === null) return true;
+    while (checkpoint.next < checkpoint.payloads.length) {
+      const payload = checkpoint.payloads[checkpoint.next] as Uint8Array;
+      const frameBytes = frameHeaderBytes + roundUp8(payload.length);
+      if (this.open !== null && this.open.cursor + frameBytes > this.open.limit) this.closeBlock();
+      const block = this.open ?? this.#openBlock(frameBytes);
+      if (block === null) return false;
+      let flags = kindBits(frameKind.checkpoint);
+      if (checkpoint.next > 0) flags |= frameFlag.groupContinued;
+      if (checkpoint.next < checkpoint.payloads.length - 1) flags |= frameFlag.groupGoesOn;
+      this.putFrame(block, flags, 0, 0, payload);
+      checkpoint.next++;
+    }
+    (this.#current as LaneSegment).holdsData = false;
+    this.#checkpoint = null;
+    return true;
+  }
+
+  #submit(block: BlockBuffer): void {
+    const { kernels, epoch, flush } = this.#settings;
+    const { writer, supply, stats } = this.#options;
+    const { ready, index, seed } = block.segment as LaneSegment;
+    const dataStart = block.start + blockHeaderBytes;
+    const frameCount = kernels.sealFrames(this.memory, dataStart, block.cursor, seed, block.fileOffset + blockHeaderBytes);
+    assert(frameCount >= 0, "frames fill a block exactly");
+    const header = {
+      sequence: block.sequence,
+      // Read before the submission: what it names was durable before this block was on its way.
+      horizon: flush === "never" ? this.syncedBlock : this.commit.horizon,
+      epoch,
+      blockBytes: block.blockBytes,
+      dataBytes: block.cursor - dataStart,
+      frameCount,
+      baseTime: index.baseTime,
+      previousChecksum: this.#previousChecksum,
+      flags: block.flags,
+    };
+    this.#previousChecksum = encodeBlockHeader(this.memory, block.start, header, seed, block.fileOffset);
+    index.noteBlock(block.fileOffset, block.blockBytes, block.sequence, epoch, this.#previousChecksum);
+    this.commit.handleSubmitted(block.sequence);
+    this.#window[block.sequence % windowSize] = block;
+    this.uncovered = (block.flags & (blockFlag.beacon | blockFlag.seal)) === 0;
+    stats.handleSubmitted(block.blockBytes, block.recordCount);
+    block.submittedAt = performance.now();
+    writer.write(ready.writerFile, block.fileOffset, block.start, block.blockBytes, block.buffer);
+    supply.handleTail(ready, block.fileOffset + block.blockBytes);
+  }
+
+  #acknowledge(sequence: number): void {
+    const slot = sequence % windowSize;
+    const block = this.#window[slot] as BlockBuffer;
+    this.#window[slot] = undefined;
+    for (let index = 0; index < block.touchedCount; index++) {
+      (block.touched[index] as PartitionState).durableSequence = block.touchedSequences[index] as number;
+    }
+    block.releaseWaiters();
+    block.clear();
+    this.#free.push(block);
+  }
+
+  #seed(ready: ReadySegment): number {
+    const { uuid, lane, epoch } = this.#settings;
+    return blockSeed({ uuid, lane, segment: ready.id, epoch });
+  }
+}
