@@ -34,6 +34,8 @@ export interface RecoveryReport {
   readonly discardedFrames: number;
   readonly damaged: readonly DamagedRange[];
   readonly lost: readonly LostRange[];
+  /** False: more may be lost than `lost` names, since nothing that survives speaks of it. */
+  readonly lostExact: boolean;
   /** Things that cost no record: a damaged segment header, a rebuilt index, a damaged superblock copy. */
   readonly notes: readonly string[];
   readonly segments: number;
@@ -46,7 +48,10 @@ export interface RecoveryReport {
 export interface KnownSegment {
   readonly segment: number;
   readonly path: string;
-  /** Null for a sealed segment whose index was not needed yet: `loadSegmentIndex` brings it. */
+  /**
+   * Null for a sealed segment whose index file is trusted: `loadSegmentIndex` brings it. A sealed segment with an index
+   * here has no good index file: it may be written once the new epoch is durable in the superblock, not before.
+   */
   readonly index: SegmentIndex | null;
 }
 

@@ -1,0 +1,122 @@
+// Which sequences of which partitions were lost, as far as what survives tells. Pure.
+//
+// Owns: lost ranges, and suspicions: records that were seen damaged, or whole in a group that is not; a suspicion
+// becomes a loss at the end, unless the partition went on beyond it (then the hole was counted) or was truncated.
+
+import type { PartitionTable } from "./partition-table.js";
+
+export interface LostSequences {
+  readonly partition: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+}
+
+interface Range {
+  first: number;
+  last: number;
+}
+
+export class LossLedger {
+  readonly #ranges = new Map<number, Range[]>();
+  /** Highest sequence of a verified frame that could not be applied. */
+  readonly #verified = new Map<number, number>();
+  /** Sequences that damaged frames name, unverified, in order of their places. */
+  readonly #unverified: { readonly partition: number; readonly sequence: number }[] = [];
+  #certain = true;
+  /** Since the last checkpoint: frames known to be missing, and sequences that holes proved lost. */
+  #missingFrames = 0;
+  #provenSequences = 0;
+
+  /** False when something may be lost that no range names. */
+  get exact(): boolean {
+    return this.#certain && this.#missingFrames === this.#provenSequences;
+  }
+
+  /** `count` frames are missing; infinity when nobody knows how many. */
+  missFrames(count: number): void {
+    this.#missingFrames += count;
+  }
+
+  /** Nothing that survives tells how much is lost. */
+  handleDoubt(): void {
+    this.#certain = false;
+  }
+
+  /** A checkpoint names the state of every partition: whatever was lost before it is known now. */
+  handleCheckpoint(): void {
+    this.#missingFrames = 0;
+    this.#provenSequences = 0;
+  }
+
+  lose(partition: number, first: number, last: number): void {
+    if (last < first) return;
+    this.#provenSequences += last - first + 1;
+    this.#add(partition, first, last);
+  }
+
+  suspectVerified(partition: number, sequence: number): void {
+    this.#verified.set(partition, Math.max(sequence, this.#verified.get(partition) ?? 0));
+  }
+
+  suspectUnverified(partition: number, sequence: number): void {
+    this.#unverified.push({ partition, sequence });
+  }
+
+  /** The partition's records above `after` are dead: nobody misses them. */
+  handleTruncate(partition: number, after: number): void {
+    const ranges = this.#ranges.get(partition);
+    if (ranges !== undefined) {
+      for (const range of ranges) range.last = Math.min(range.last, after);
+      this.#ranges.set(partition, ranges.filter((range) => range.first <= range.last));
+    }
+    if ((this.#verified.get(partition) ?? 0) > after) this.#verified.set(partition, after);
+  }
+
+  /** Turns suspicions into losses: those partitions then end behind them, so that a reader meets the loss and not an end. */
+  settle(table: PartitionTable): void {
+    for (const [partition, sequence] of this.#verified) {
+      const state = table.byId(partition);
+      if (state === undefined || sequence <= state.lastSequence) continue;
+      this.#add(partition, state.lastSequence + 1, sequence);
+      state.lastSequence = sequence;
+    }
+    for (const { partition, sequence } of this.#unverified) {
+      const state = table.byId(partition);
+      if (state === undefined || sequence !== state.lastSequence + 1) continue;
+      this.#add(partition, sequence, sequence);
+      state.lastSequence = sequence;
+      // Its header may be damaged too: it may have been another partition's.
+      this.#certain = false;
+    }
+    this.#verified.clear();
+    this.#unverified.length = 0;
+  }
+
+  /** Lost ranges that are not trimmed, by partition and sequence. */
+  ranges(table: PartitionTable): LostSequences[] {
+    const lost: LostSequences[] = [];
+    for (const [partition, ranges] of [...this.#ranges].sort(([a], [b]) => a - b)) {
+      const kept = table.byId(partition)?.firstSequence ?? 1;
+      for (const range of merged(ranges)) {
+        if (range.last >= kept) lost.push({ partition, firstSequence: Math.max(range.first, kept), lastSequence: range.last });
+      }
+    }
+    return lost;
+  }
+
+  #add(partition: number, first: number, last: number): void {
+    const ranges = this.#ranges.get(partition);
+    if (ranges === undefined) this.#ranges.set(partition, [{ first, last }]);
+    else ranges.push({ first, last });
+  }
+}
+
+function merged(ranges: readonly Range[]): Range[] {
+  const result: Range[] = [];
+  for (const range of [...ranges].sort((a, b) => a.first - b.first)) {
+    const previous = result[result.length - 1];
+    if (previous !== undefined && range.first <= previous.last + 1) previous.last = Math.max(previous.last, range.last);
+    else result.push({ ...range });
+  }
+  return result;
+}

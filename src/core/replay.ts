@@ -1,0 +1,493 @@
+// Replays verified frames, in the order of the lane, into the partition table and the segments' indexes.
+//
+// Owns: the table, the group that is open, the checkpoint that is open, and what did not follow from what was before.
+// It never reads: whoever scans hands it runs of verified frames. The same class replays a sound lane, where any
+// misfit is a contradiction, and what survives around a gap, where a misfit is a loss. Pure.
+// Hot: `#records`, once per record. See `ringwall bench recovery`.
+
+import { joinHalves, roundUp8 } from "../base/numbers.js";
+import { decodeCheckpoint, type CheckpointEntry } from "../format/checkpoint.js";
+import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax } from "../format/frame.js";
+import type { Memory } from "../format/memory.js";
+import { LossLedger } from "./loss-ledger.js";
+import { PartitionTable, type PartitionState } from "./partition-table.js";
+import { PendingGroup, type FrameFacts } from "./pending-group.js";
+import { SegmentIndex } from "./segment-index.js";
+
+/** Verified frames that lie back to back in one block. */
+export interface FrameRun {
+  readonly memory: Memory;
+  /** In `memory`; `blockStart` is where the block's first byte would stand. */
+  readonly from: number;
+  readonly to: number;
+  readonly blockStart: number;
+  /** Of the block in the segment file. */
+  readonly blockOffset: number;
+}
+
+/** A place where valid bytes contradict what was before them. */
+export interface Contradiction {
+  readonly segment: number;
+  readonly offset: number;
+  readonly reason: string;
+}
+
+type GroupState =
+  | { readonly kind: "none" }
+  | { readonly kind: "open"; readonly group: PendingGroup }
+  /** A group whose beginning is not here: its frames are passed over. */
+  | { readonly kind: "headless" };
+
+/** The record whose fragments are being applied. */
+interface OpenRecord {
+  readonly partition: number;
+  readonly sequence: number;
+  readonly blockOffset: number;
+  readonly frameOffset: number;
+  readonly index: SegmentIndex;
+  payloadBytes: number;
+}
+
+const none: GroupState = { kind: "none" };
+const contradictionsMax = 100;
+const dataOnly = frameKind.data;
+const definitionBits = frameKind.define << 24;
+
+export class Replay {
+  readonly table = new PartitionTable();
+  readonly losses = new LossLedger();
+  readonly contradictions: Contradiction[] = [];
+  /** Names of partitions learned elsewhere, for definitions that are lost. */
+  names: ReadonlyMap<number, string> = new Map();
+  records = 0;
+  lastTime = 0;
+  /** Frames of groups that never were completed. */
+  discardedFrames = 0;
+  /** The first segment begins inside a group of the segment before. */
+  beginsInsideGroup = false;
+  #index: SegmentIndex = new SegmentIndex(0, 0, 0);
+  #group: GroupState = none;
+  #record: OpenRecord | null = null;
+  /** Entries of the checkpoint that is open. */
+  #checkpoint: CheckpointEntry[] | null = null;
+  /** The segment has not shown its checkpoint yet. */
+  #checkpointDue = false;
+  /** A checkpoint has defined the table. */
+  #defined = false;
+  /** Something is missing between the last checkpoint and here. */
+  #gap = false;
+  #gapBytes = 0;
+  readonly #frame: FrameFacts = {
+    kindAndFlags: 0, partition: 0, time: 0, sequence: 0, payloadBytes: 0, blockOffset: 0, frameOffset: 0, index: this.#index, name: "",
+  };
+
+  /** Whether a checkpoint is due or has begun and not ended: a cut here leaves the segment without one. */
+  get checkpointIncomplete(): boolean {
+    return this.#checkpointDue;
+  }
+
+  get groupOpen(): boolean {
+    return this.#group.kind === "open";
+  }
+
+  beginSegment(index: SegmentIndex): void {
+    this.#index = index;
+    this.#checkpointDue = true;
+    this.#checkpoint = null;
+  }
+
+  /** A new epoch begins: a group that its predecessor left open never was acknowledged. */
+  handleEpochStart(): void {
+    this.#dropGroup();
+    this.#checkpoint = null;
+  }
+
+  /** About `bytes` of frames are missing before the next. */
+  handleGap(bytes: number): void {
+    this.#gap = true;
+    this.#gapBytes += bytes;
+    this.#record = null;
+    this.#checkpoint = null;
+    if (this.#group.kind === "open") {
+      this.#group.group.replay(this.#frame, isDefinition, () => this.#suspect());
+      this.#group.group.markVoid();
+      this.#group = none;
+    }
+    // A search for what comes next must never start before the gap.
+    for (const run of this.#index.runs.values()) run.entryPosition = Number.NEGATIVE_INFINITY;
+  }
+
+  handleFrames(run: FrameRun): void {
+    const { memory, to } = run;
+    let at = run.from;
+    while (at < to) {
+      const bits = (memory.words[(at >>> 2) + 1] as number) >>> 24;
+      at = bits === dataOnly && this.#group === none && !this.#checkpointDue ? this.#records(run, at) : this.#special(run, at);
+    }
+  }
+
+  /** Nothing follows: an open group is dropped, and every partition is durable as far as it goes. */
+  finish(): void {
+    this.#dropGroup();
+    this.losses.settle(this.table);
+    for (const state of this.table) {
+      state.placedSequence = state.lastSequence;
+      state.durableSequence = state.lastSequence;
+    }
+  }
+
+  /** Applies plain records from `at` on, up to the first frame that is anything else. */
+  #records(run: FrameRun, from: number): number {
+    const { memory, to, blockStart, blockOffset } = run;
+    const words = memory.words;
+    const index = this.#index;
+    const segment = index.segment;
+    const { baseTime } = index;
+    let at = from;
+    while (at < to) {
+      const word = at >>> 2;
+      const lengthAndKind = words[word + 1] as number;
+      if (lengthAndKind >>> 24 !== dataOnly) break;
+      const payloadBytes = lengthAndKind & framePayloadBytesMax;
+      const sequence = joinHalves(words[word + 4] as number, words[word + 5] as number);
+      const state = this.table.byId(words[word + 2] as number);
+      if (state === undefined || sequence !== state.lastSequence + 1) {
+        this.#read(run, at);
+        this.#record = null;
+        this.#apply();
+      } else {
+        state.lastSequence = sequence;
+        if (state.runSegment !== segment || state.run === null) this.#openRun(state, index);
+        const time = baseTime + (words[word + 3] as number);
+        state.run?.note(sequence, blockOffset, at - blockStart, payloadBytes, time);
+        if (time > this.lastTime) this.lastTime = time;
+        this.records++;
+      }
+      at += frameHeaderBytes + roundUp8(payloadBytes);
+    }
+    return at;
+  }
+
+  /** Handles the frame at `at`, and those that belong to it when its group ends in this block. */
+  #special(run: FrameRun, at: number): number {
+    const next = this.#read(run, at);
+    const frame = this.#frame;
+    const kind = kindOf(frame.kindAndFlags);
+    if (kind === frameKind.checkpoint) {
+      this.#takeCheckpoint(run, at);
+      return next;
+    }
+    if (this.#checkpointDue) this.#missCheckpoint();
+    const continued = hasFlag(frame.kindAndFlags, frameFlag.groupContinued);
+    const goesOn = hasFlag(frame.kindAndFlags, frameFlag.groupGoesOn);
+    if (this.#group.kind === "open" && !continued) {
+      this.#contradict("a group breaks off without a new epoch");
+      this.handleGap(0);
+    }
+    if (this.#group.kind === "open") {
+      this.#group.group.add(frame, this.#position(), this.#position() + next - at);
+      if (!goesOn) this.#completeGroup(this.#group.group);
+      return next;
+    }
+    if (continued) {
+      this.#passHeadless(goesOn, next - at);
+      return next;
+    }
+    this.#group = none;
+    if (!goesOn) {
+      this.#apply();
+      return next;
+    }
+    return this.#beginGroup(run, at);
+  }
+
+  /** A group that ends in this block is applied at once; another is kept aside. */
+  #beginGroup(run: FrameRun, from: number): number {
+    const words = run.memory.words;
+    let end = from;
+    for (let complete = false; !complete; ) {
+      if (end >= run.to) {
+        const group = new PendingGroup();
+        for (let at = from; at < run.to; ) {
+          const next = this.#read(run, at);
+          group.add(this.#frame, this.#position(), this.#position() + next - at);
+          at = next;
+        }
+        this.#group = { kind: "open", group };
+        return run.to;
+      }
+      const lengthAndKind = words[(end >>> 2) + 1] as number;
+      // The next group, or a record of its own: this group breaks off. `#special` sees to it.
+      if (end > from && !hasFlag(lengthAndKind, frameFlag.groupContinued)) {
+        this.#contradict("a group breaks off inside a block");
+        this.handleGap(end - from);
+        return end;
+      }
+      complete = !hasFlag(lengthAndKind, frameFlag.groupGoesOn);
+      end += frameHeaderBytes + roundUp8(lengthAndKind & framePayloadBytesMax);
+    }
+    for (let at = from; at < end; ) {
+      at = this.#read(run, at);
+      this.#apply();
+    }
+    return end;
+  }
+
+  #completeGroup(group: PendingGroup): void {
+    this.#group = none;
+    group.replay(this.#frame, isDefinition, () => this.#apply());
+  }
+
+  #dropGroup(): void {
+    this.#record = null;
+    if (this.#group.kind === "open") {
+      this.discardedFrames += this.#group.group.frameCount;
+      this.#group.group.markVoid();
+    }
+    this.#group = none;
+  }
+
+  #passHeadless(goesOn: boolean, bytes: number): void {
+    if (!this.#gap) {
+      if (this.records === 0 && this.#group.kind === "none") this.beginsInsideGroup = true;
+      this.#contradict("a group goes on that never began");
+    }
+    this.#index.voids.push({ from: this.#position(), to: this.#position() + bytes });
+    this.#suspect();
+    this.#group = goesOn ? { kind: "headless" } : none;
+  }
+
+  /** Fills `#frame` from the frame at `at`; returns the offset behind it. */
+  #read(run: FrameRun, at: number): number {
+    const { memory } = run;
+    const word = at >>> 2;
+    const lengthAndKind = memory.words[word + 1] as number;
+    const frame = this.#frame;
+    frame.kindAndFlags = (lengthAndKind & 0xff00_0000) >>> 0;
+    frame.payloadBytes = lengthAndKind & framePayloadBytesMax;
+    frame.partition = memory.words[word + 2] as number;
+    frame.time = this.#index.baseTime + (memory.words[word + 3] as number);
+    frame.sequence = joinHalves(memory.words[word + 4] as number, memory.words[word + 5] as number);
+    frame.blockOffset = run.blockOffset;
+    frame.frameOffset = at - run.blockStart;
+    frame.index = this.#index;
+    frame.name = "";
+    if (isDefinition(frame.kindAndFlags) && frame.payloadBytes > 4) {
+      frame.partition = memory.words[(at + frameHeaderBytes) >>> 2] as number;
+      frame.name = memory.text.toString("utf8", at + frameHeaderBytes + 4, at + frameHeaderBytes + frame.payloadBytes);
+    }
+    return at + frameHeaderBytes + roundUp8(frame.payloadBytes);
+  }
+
+  #position(): number {
+    return this.#frame.blockOffset + this.#frame.frameOffset;
+  }
+
+  /** Applies `#frame`. */
+  #apply(): void {
+    const frame = this.#frame;
+    const kind = kindOf(frame.kindAndFlags);
+    if (kind === frameKind.define) return this.#define(frame.partition, frame.name);
+    const state = this.#stateOf(frame.partition);
+    if (state === undefined) return;
+    if (kind === frameKind.data) this.#applyData(state);
+    else if (kind === frameKind.trim) state.trim(frame.sequence);
+    else if (kind === frameKind.truncate) this.#truncate(state, frame.sequence);
+    else this.#contradict(`a frame of unknown kind ${String(kind)}`);
+  }
+
+  #applyData(state: PartitionState): void {
+    const frame = this.#frame;
+    const open = this.#record;
+    this.#record = null;
+    if (hasFlag(frame.kindAndFlags, frameFlag.recordContinued)) {
+      if (open === null || open.partition !== frame.partition || open.sequence !== frame.sequence) {
+        this.#contradict("a record goes on that never began");
+        this.losses.suspectVerified(frame.partition, frame.sequence);
+        return;
+      }
+      open.payloadBytes += frame.payloadBytes;
+      if (hasFlag(frame.kindAndFlags, frameFlag.recordGoesOn)) this.#record = open;
+      else this.#place(state, open, frame.time);
+      return;
+    }
+    if (frame.sequence !== state.lastSequence + 1 && !this.#bridge(state)) return;
+    const record = {
+      partition: frame.partition, sequence: frame.sequence, payloadBytes: frame.payloadBytes,
+      blockOffset: frame.blockOffset, frameOffset: frame.frameOffset, index: frame.index,
+    };
+    if (hasFlag(frame.kindAndFlags, frameFlag.recordGoesOn)) this.#record = record;
+    else this.#place(state, record, frame.time);
+  }
+
+  #place(state: PartitionState, record: OpenRecord, time: number): void {
+    state.lastSequence = record.sequence;
+    if (state.runSegment !== record.index.segment || state.run === null) this.#openRun(state, record.index);
+    state.run?.note(record.sequence, record.blockOffset, record.frameOffset, record.payloadBytes, time);
+    if (time > this.lastTime) this.lastTime = time;
+    this.records++;
+  }
+
+  #openRun(state: PartitionState, index: SegmentIndex): void {
+    state.run = index.run(state.id);
+    state.runSegment = index.segment;
+  }
+
+  /** The record does not continue its partition: makes what lies between a loss. False when the record can't count. */
+  #bridge(state: PartitionState): boolean {
+    const { sequence } = this.#frame;
+    const expected = state.lastSequence + 1;
+    if (!this.#gap) this.#contradict(`partition ${JSON.stringify(state.name)} has sequence ${String(sequence)} where ${String(expected)} is due`);
+    if (!Number.isSafeInteger(sequence) || sequence < 1) return false;
+    if (sequence > expected) {
+      this.losses.lose(state.id, expected, sequence - 1);
+      return true;
+    }
+    if (!this.#gap) return false;
+    // A truncation is lost. How far back it went is unknown, but no more records than fit into the gap were written since.
+    this.#truncate(state, sequence - 1);
+    const doubtful = Math.floor(this.#gapBytes / frameHeaderBytes);
+    this.losses.lose(state.id, Math.max(state.firstSequence, sequence - doubtful), sequence - 1);
+    this.losses.handleDoubt();
+    return true;
+  }
+
+  #truncate(state: PartitionState, after: number): void {
+    const frame = this.#frame;
+    this.losses.handleTruncate(state.id, after);
+    state.truncate({ segment: frame.index.segment, offset: this.#position(), after });
+    frame.index.runs.get(state.id)?.truncate(after);
+  }
+
+  /** `#frame` is whole but can't be applied. */
+  #suspect(): void {
+    const { kindAndFlags, partition, sequence } = this.#frame;
+    if (kindOf(kindAndFlags) === frameKind.data) this.losses.suspectVerified(partition, sequence);
+    else this.losses.handleDoubt();
+  }
+
+  #define(id: number, name: string): void {
+    const known = this.table.byId(id);
+    if (known !== undefined && known.name === name) {
+      if (!this.#gap) this.#contradict(`partition ${String(id)} is defined twice`);
+      return;
+    }
+    if (this.#gap) this.#fillIds(id - 1);
+    if (name === "" || id !== this.table.nextId || this.table.byName(name) !== undefined) {
+      this.#contradict(`partition ${String(id)} can't be defined as ${JSON.stringify(name)}`);
+      return;
+    }
+    this.table.define(id, name);
+  }
+
+  #stateOf(id: number): PartitionState | undefined {
+    const state = this.table.byId(id);
+    if (state !== undefined && id > 0) return state;
+    if (this.#gap && id > 0) {
+      this.#fillIds(id);
+      return this.table.byId(id);
+    }
+    this.#contradict(`partition ${String(id)} is not defined`);
+    return undefined;
+  }
+
+  /** Partitions up to `last` exist, though their definitions are lost. */
+  #fillIds(last: number): void {
+    while (this.table.nextId <= last) {
+      const id = this.table.nextId;
+      const name = this.names.get(id);
+      if (name === undefined) this.losses.handleDoubt();
+      this.table.define(id, name === undefined || this.table.byName(name) !== undefined ? namelessPartition(id) : name);
+    }
+  }
+
+  #missCheckpoint(): void {
+    this.#checkpointDue = false;
+    this.#checkpoint = null;
+    if (!this.#gap) this.#contradict("the segment does not begin with a checkpoint");
+  }
+
+  #takeCheckpoint(run: FrameRun, at: number): void {
+    const frame = this.#frame;
+    const payloadAt = at + frameHeaderBytes;
+    const entries = decodeCheckpoint(run.memory.bytes.subarray(payloadAt, payloadAt + frame.payloadBytes));
+    const continued = hasFlag(frame.kindAndFlags, frameFlag.groupContinued);
+    if (entries === null || (continued && this.#checkpoint === null)) {
+      if (!this.#gap) this.#contradict("a part of the checkpoint is missing or does not decode");
+      this.#checkpointDue = false;
+      return;
+    }
+    const all = continued && this.#checkpoint !== null ? this.#checkpoint : [];
+    for (const entry of entries) all.push(entry);
+    this.#checkpoint = all;
+    if (hasFlag(frame.kindAndFlags, frameFlag.groupGoesOn)) return;
+    this.#checkpoint = null;
+    this.#checkpointDue = false;
+    this.#settleCheckpoint(all);
+  }
+
+  #settleCheckpoint(entries: readonly CheckpointEntry[]): void {
+    if (entries.some((entry, index) => entry.id !== index + 1)) return this.#contradict("the checkpoint's partitions are not in order");
+    if (this.#defined && entries.length < this.table.nextId - 1 && !this.#gap) this.#contradict("the checkpoint lacks a partition");
+    for (const entry of entries) {
+      const state = this.table.byId(entry.id);
+      if (state === undefined) {
+        if (this.#defined && !this.#gap) this.#contradict(`the checkpoint knows partition ${JSON.stringify(entry.name)}, which was not defined`);
+        if (this.table.byName(entry.name) !== undefined) this.#contradict(`the checkpoint names ${JSON.stringify(entry.name)} twice`);
+        else this.#adopt(entry);
+      } else if (!agrees(state, entry)) {
+        if (!this.#gap) this.#contradict(`the checkpoint disagrees on partition ${JSON.stringify(entry.name)}`);
+        this.#reconcile(state, entry);
+      } else state.truncations = [...entry.truncations];
+    }
+    this.#defined = true;
+    this.losses.handleCheckpoint();
+    this.#gap = false;
+    this.#gapBytes = 0;
+  }
+
+  #adopt(entry: CheckpointEntry): void {
+    // Known only from here on although the lane was replayed before: all its records so far are lost.
+    if (this.#defined) this.losses.lose(entry.id, entry.firstSequence, entry.lastSequence);
+    this.table.restore(entry);
+  }
+
+  /** After a gap the checkpoint is right. */
+  #reconcile(state: PartitionState, entry: CheckpointEntry): void {
+    if (entry.lastSequence > state.lastSequence) this.losses.lose(state.id, state.lastSequence + 1, entry.lastSequence);
+    if (entry.lastSequence < state.lastSequence) this.losses.handleTruncate(state.id, entry.lastSequence);
+    state.firstSequence = entry.firstSequence;
+    state.lastSequence = entry.lastSequence;
+    state.truncations = [...entry.truncations];
+  }
+
+  #contradict(reason: string): void {
+    if (this.contradictions.length >= contradictionsMax) return;
+    this.contradictions.push({ segment: this.#index.segment, offset: this.#position(), reason });
+  }
+}
+
+/** What stands for the name of a partition whose definition is lost. */
+export function namelessPartition(id: number): string {
+  return `\u0000name lost: ${String(id)}`;
+}
+
+function kindOf(kindAndFlags: number): number {
+  return (kindAndFlags >>> 24) & 0xf;
+}
+
+function hasFlag(bits: number, flag: number): boolean {
+  return (bits & flag) !== 0;
+}
+
+function isDefinition(kindAndFlags: number): boolean {
+  return (kindAndFlags & 0x0f00_0000) === definitionBits;
+}
+
+/** Truncations that hide nothing any more may be missing from the checkpoint. */
+function agrees(state: PartitionState, entry: CheckpointEntry): boolean {
+  if (state.name !== entry.name || state.firstSequence !== entry.firstSequence || state.lastSequence !== entry.lastSequence) return false;
+  return entry.truncations.every(({ segment, offset, after }) =>
+    state.truncations.some((known) => known.segment === segment && known.offset === offset && known.after === after),
+  );
+}

@@ -1,0 +1,247 @@
+// The index file of a sealed segment: what core/segment-index.ts holds, in one file, so that the segment needs no scan.
+//
+//   +0    u64  magic "RWINDEX1"
+//   +8    u32  header checksum: CRC-32C of bytes 12-127
+//   +12   u32  format version
+//   +16   16 B log uuid
+//   +32   u32  lane
+//   +36   u32  epoch of the last block
+//   +40   u64  segment id
+//   +48   u64  base time, milliseconds since 1970
+//   +56   u64  offset of the first block
+//   +64   u64  offset behind the last block
+//   +72   u64  first block sequence
+//   +80   u64  last block sequence
+//   +88   u32  checksum field of the last block
+//   +92   u32  body checksum: CRC-32C of the body
+//   +96   u64  time of the newest record, milliseconds since 1970; 0 without records
+//   +104  u32  body bytes
+//   +108  u32  runs
+//   +112  u32  epoch starts
+//   +116  u32  voids
+//   +120  u64  zero
+//   +128       body: epoch starts, voids, runs, as varints (7 bits a byte, low bits first; bit 7: more follow)
+//
+// The header alone links a segment to its neighbours when a log is opened; the body is read when the segment is. Pure.
+
+import { crc32c } from "../base/crc32c.js";
+import { readU64, writeU64 } from "../base/numbers.js";
+import { pageBytes } from "./block.js";
+import { VarintReader, VarintWriter } from "./varint.js";
+import { formatVersion } from "./version.js";
+
+const magic = Uint8Array.from(Buffer.from("RWINDEX1", "latin1"));
+
+export const indexHeaderBytes = 128;
+
+export interface StoredPlace {
+  readonly sequence: number;
+  readonly blockOffset: number;
+  readonly frameOffset: number;
+}
+
+/** One partition's part of the segment. */
+export interface StoredRun {
+  firstSequence: number;
+  lastSequence: number;
+  records: number;
+  payloadBytes: number;
+  firstTime: number;
+  lastTime: number;
+}
+
+export interface IndexSource {
+  readonly segment: number;
+  readonly baseTime: number;
+  readonly firstOffset: number;
+  readonly endOffset: number;
+  readonly firstBlock: number;
+  readonly lastBlock: number;
+  readonly lastChecksum: number;
+  readonly epochs: readonly { readonly offset: number; readonly epoch: number }[];
+  readonly voids: readonly { readonly from: number; readonly to: number }[];
+  readonly runs: ReadonlyMap<number, StoredRun & { readonly entryCount: number; entry(index: number): StoredPlace }>;
+}
+
+/** What a body is decoded into. */
+export interface IndexTarget {
+  readonly epochs: { readonly offset: number; readonly epoch: number }[];
+  readonly voids: { readonly from: number; readonly to: number }[];
+  run(partition: number): StoredRun & { restoreEntry(place: StoredPlace): void };
+}
+
+export interface IndexHeader {
+  readonly uuid: Uint8Array;
+  readonly lane: number;
+  readonly lastEpoch: number;
+  readonly segment: number;
+  readonly baseTime: number;
+  readonly firstOffset: number;
+  readonly endOffset: number;
+  readonly firstBlock: number;
+  readonly lastBlock: number;
+  readonly lastChecksum: number;
+  readonly bodyChecksum: number;
+  readonly lastTime: number;
+  readonly bodyBytes: number;
+  readonly runCount: number;
+  readonly epochCount: number;
+  readonly voidCount: number;
+}
+
+/** The whole file. */
+export function encodeIndexFile(index: IndexSource, uuid: Uint8Array, lane: number): Uint8Array {
+  const writer = new VarintWriter(indexHeaderBytes);
+  const lastTime = encodeBody(writer, index);
+  const bytes = writer.finish();
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  bytes.set(magic, 0);
+  view.setUint32(12, formatVersion, true);
+  bytes.set(uuid, 16);
+  view.setUint32(32, lane, true);
+  view.setUint32(36, index.epochs[index.epochs.length - 1]?.epoch ?? 0, true);
+  writeU64(view, 40, index.segment);
+  writeU64(view, 48, index.baseTime);
+  writeU64(view, 56, index.firstOffset);
+  writeU64(view, 64, index.endOffset);
+  writeU64(view, 72, index.firstBlock);
+  writeU64(view, 80, index.lastBlock);
+  view.setUint32(88, index.lastChecksum, true);
+  view.setUint32(92, crc32c(bytes, 0, indexHeaderBytes), true);
+  writeU64(view, 96, lastTime);
+  view.setUint32(104, bytes.length - indexHeaderBytes, true);
+  view.setUint32(108, index.runs.size, true);
+  view.setUint32(112, index.epochs.length, true);
+  view.setUint32(116, index.voids.length, true);
+  view.setUint32(8, crc32c(bytes, 0, 12, indexHeaderBytes), true);
+  return bytes;
+}
+
+/** The header in the first 128 bytes of an index file, or null when it is not valid. */
+export function decodeIndexHeader(bytes: Uint8Array): IndexHeader | null {
+  if (bytes.length < indexHeaderBytes || !magic.every((byte, at) => bytes[at] === byte)) return null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, indexHeaderBytes);
+  if (view.getUint32(8, true) !== crc32c(bytes, 0, 12, indexHeaderBytes)) return null;
+  if (view.getUint32(12, true) !== formatVersion) return null;
+  const header: IndexHeader = {
+    uuid: bytes.slice(16, 32),
+    lane: view.getUint32(32, true),
+    lastEpoch: view.getUint32(36, true),
+    segment: readU64(view, 40),
+    baseTime: readU64(view, 48),
+    firstOffset: readU64(view, 56),
+    endOffset: readU64(view, 64),
+    firstBlock: readU64(view, 72),
+    lastBlock: readU64(view, 80),
+    lastChecksum: view.getUint32(88, true),
+    bodyChecksum: view.getUint32(92, true),
+    lastTime: readU64(view, 96),
+    bodyBytes: view.getUint32(104, true),
+    runCount: view.getUint32(108, true),
+    epochCount: view.getUint32(112, true),
+    voidCount: view.getUint32(116, true),
+  };
+  return isPlausible(header) ? header : null;
+}
+
+/** Decodes the body of the whole file `bytes`; false when it is not valid, and then `target` holds a part of it at most. */
+export function decodeIndexBody(bytes: Uint8Array, header: IndexHeader, target: IndexTarget): boolean {
+  if (bytes.length !== indexHeaderBytes + header.bodyBytes) return false;
+  if (crc32c(bytes, 0, indexHeaderBytes) !== header.bodyChecksum) return false;
+  const reader = new VarintReader(bytes, indexHeaderBytes);
+  let offset = 0;
+  for (let index = 0; index < header.epochCount && reader.valid; index++) {
+    offset += reader.read() * pageBytes;
+    target.epochs.push({ offset, epoch: reader.read() });
+  }
+  let from = 0;
+  for (let index = 0; index < header.voidCount && reader.valid; index++) {
+    from += reader.read();
+    const to = from + reader.read();
+    target.voids.push({ from, to });
+    from = to;
+  }
+  let partition = 0;
+  for (let index = 0; index < header.runCount && reader.valid; index++) {
+    partition += reader.read();
+    decodeRun(reader, header, target.run(partition));
+  }
+  return reader.valid && reader.at === bytes.length;
+}
+
+function isPlausible(header: IndexHeader): boolean {
+  const { firstBlock, lastBlock, firstOffset, endOffset, segment, baseTime, lastTime } = header;
+  // A NaN (a damaged u64) fails every comparison.
+  return (
+    segment > 0 && baseTime >= 0 && lastTime >= 0 && firstBlock > 0 && lastBlock >= firstBlock &&
+    firstOffset % pageBytes === 0 && endOffset % pageBytes === 0 && endOffset > firstOffset
+  );
+}
+
+/** Returns the time of the newest record. */
+function encodeBody(writer: VarintWriter, index: IndexSource): number {
+  let offset = 0;
+  for (const epoch of index.epochs) {
+    writer.write((epoch.offset - offset) / pageBytes);
+    writer.write(epoch.epoch);
+    offset = epoch.offset;
+  }
+  let from = 0;
+  for (const range of [...index.voids].sort((a, b) => a.from - b.from)) {
+    writer.write(range.from - from);
+    writer.write(range.to - range.from);
+    from = range.to;
+  }
+  let partition = 0;
+  let lastTime = 0;
+  for (const [id, run] of [...index.runs].sort(([a], [b]) => a - b)) {
+    writer.write(id - partition);
+    partition = id;
+    encodeRun(writer, index.baseTime, run);
+    if (run.lastTime > lastTime) lastTime = run.lastTime;
+  }
+  return lastTime;
+}
+
+function encodeRun(writer: VarintWriter, baseTime: number, run: StoredRun & { readonly entryCount: number; entry(index: number): StoredPlace }): void {
+  writer.write(run.firstSequence);
+  writer.write(run.lastSequence - run.firstSequence);
+  writer.write(run.records);
+  writer.write(run.payloadBytes);
+  // A run without records has no times.
+  writer.write(run.records === 0 ? 0 : run.firstTime - baseTime);
+  writer.write(run.records === 0 ? 0 : run.lastTime - run.firstTime);
+  writer.write(run.entryCount);
+  let sequence = 0;
+  let page = 0;
+  for (let index = 0; index < run.entryCount; index++) {
+    const entry = run.entry(index);
+    writer.write(entry.sequence - sequence);
+    writer.write(entry.blockOffset / pageBytes - page);
+    writer.write(entry.frameOffset / 8);
+    sequence = entry.sequence;
+    page = entry.blockOffset / pageBytes;
+  }
+}
+
+function decodeRun(reader: VarintReader, header: IndexHeader, run: ReturnType<IndexTarget["run"]>): void {
+  run.firstSequence = reader.read();
+  run.lastSequence = run.firstSequence + reader.read();
+  run.records = reader.read();
+  run.payloadBytes = reader.read();
+  const firstDelta = reader.read();
+  const lastDelta = reader.read();
+  if (run.records > 0) {
+    run.firstTime = header.baseTime + firstDelta;
+    run.lastTime = run.firstTime + lastDelta;
+  }
+  const entries = reader.read();
+  let sequence = 0;
+  let page = 0;
+  // `valid` ends the loop at the end of the bytes, whatever count they named.
+  for (let index = 0; index < entries && reader.valid; index++) {
+    sequence += reader.read();
+    page += reader.read();
+    run.restoreEntry({ sequence, blockOffset: page * pageBytes, frameOffset: reader.read() * 8 });
+  }
+}

@@ -1,0 +1,386 @@
+// Recovers one lane: which of its blocks count, what state they lead to, and whether anything acknowledged is lost.
+//
+// The order of work: list the files; trust sealed segments by their index files' headers; follow the chain of blocks
+// through the rest, past the first invalid block to the end of everything; ask the recovery table; then take what
+// counts, or say exactly what is lost. It changes nothing but stale index files, and forces accepted blocks to media.
+
+import { assert } from "../base/assert.js";
+import { RingwallError } from "../base/errors.js";
+import { decideRecovery, factsOf, type RecoveryRow } from "../core/recovery-table.js";
+import { Replay } from "../core/replay.js";
+import type { SegmentIndex } from "../core/segment-index.js";
+import { blockBytesMax } from "../format/block.js";
+import type { IndexHeader } from "../format/index-file.js";
+import type { Kernels } from "../format/kernels.js";
+import { indexName } from "../format/names.js";
+import type { LaneRecord, Superblock } from "../format/superblock.js";
+import type { FileSystem } from "../storage/storage.js";
+import { readIndexHeaders } from "./index-headers.js";
+import { listLane, segmentPath, type LaneFiles } from "./lane-files.js";
+import { LanePass, type ChainEnd, type PassSegment } from "./lane-pass.js";
+import { rebuildIndex } from "./load-segment-index.js";
+import type { DamagedRange, KnownSegment, RecoveredLane, RecoveryReport } from "./recovered-lane.js";
+import { salvageLane } from "./salvage.js";
+import { scanSegments, type ScanSource, type SegmentFile } from "./scan.js";
+import { ReadBuffers } from "./segment-reader.js";
+
+export interface RecoverLaneOptions {
+  readonly files: FileSystem;
+  /** Of the lane. */
+  readonly directory: string;
+  readonly lane: number;
+  readonly superblock: Superblock;
+  readonly kernels: Kernels;
+  /** False: the caller holds the writer's lock and will begin a new epoch. */
+  readonly readOnly: boolean;
+  /** A writer is at work meanwhile: only blocks that it has declared durable count. */
+  readonly liveWriter: boolean;
+  /** False: scan every segment, sealed ones too. True when left out. */
+  readonly trustIndexes?: boolean;
+  /** Bytes of one read. */
+  readonly chunkBytes?: number;
+}
+
+/** Rejects with RINGWALL_DAMAGED when acknowledged data is lost and the caller wants to write; `details` is the report. */
+export async function recoverLane(options: RecoverLaneOptions): Promise<RecoveredLane> {
+  return new LaneRecovery(options).run();
+}
+
+/** One way through the segments from `start` (index in the kept ones) on. */
+interface Attempt {
+  readonly start: number;
+  readonly pass: LanePass;
+  readonly replay: Replay;
+}
+
+class LaneRecovery {
+  readonly #options: RecoverLaneOptions;
+  readonly #record: LaneRecord;
+  readonly #source: ScanSource;
+  readonly #started = performance.now();
+  readonly #notes: string[] = [];
+  #files: LaneFiles = { segments: [], indexes: [], leftovers: [] };
+  #kept: SegmentFile[] = [];
+  #headers = new Map<number, IndexHeader>();
+  readonly #rebuilt = new Map<number, SegmentIndex>();
+  #scannedBytes = 0;
+
+  constructor(options: RecoverLaneOptions) {
+    const { files, lane, superblock, kernels } = options;
+    this.#options = options;
+    const record = superblock.lanes[lane];
+    if (record === undefined) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `the log has no lane ${String(lane)}`);
+    this.#record = record;
+    this.#source = {
+      files,
+      lane,
+      uuid: superblock.uuid,
+      alignment: superblock.alignment,
+      kernels,
+      boundary: { epoch: record.epoch, segment: record.epochSegment, offset: record.epochOffset },
+      buffers: new ReadBuffers(options.chunkBytes),
+    };
+  }
+
+  async run(): Promise<RecoveredLane> {
+    await this.#list();
+    const start = await this.#rebuildBetween(this.#firstUntrusted());
+    if (this.#options.liveWriter) return this.#runBesideWriter(start);
+    const attempt = await this.#follow(start, null);
+    return this.#conclude(attempt);
+  }
+
+  async #list(): Promise<void> {
+    const { files, directory, lane, liveWriter, trustIndexes = true } = this.#options;
+    this.#files = await listLane(files, directory);
+    const { firstSegment } = this.#record;
+    this.#kept = this.#files.segments.filter((file) => file.segment >= firstSegment);
+    if (liveWriter) {
+      // Files move while the directory is listed. What lies behind a hole is seen at the next look.
+      const hole = this.#kept.findIndex((file, index) => index > 0 && file.segment !== (this.#kept[index - 1] as SegmentFile).segment + 1);
+      if (hole > 0) this.#kept.length = hole;
+    }
+    if (!trustIndexes) return;
+    const source = { files, directory, lane, uuid: this.#source.uuid };
+    this.#headers = await readIndexHeaders(source, this.#files.indexes.filter((segment) => segment >= firstSegment));
+  }
+
+  /** The place in `#kept` of the first segment behind the last one with a trusted index. */
+  #firstUntrusted(): number {
+    this.#distrustMisfits();
+    for (let index = this.#kept.length - 1; index >= 0; index--) {
+      if (this.#headers.has((this.#kept[index] as SegmentFile).segment)) return index + 1;
+    }
+    return 0;
+  }
+
+  /** An index counts only when its segment is there and the next index continues it. */
+  #distrustMisfits(): void {
+    let due = this.#record.firstSegment;
+    for (const [index, { segment }] of this.#kept.entries()) {
+      if (segment !== due && !(index === 0 && this.#options.liveWriter)) {
+        // Behind a missing segment everything is looked at.
+        for (const file of this.#kept.slice(index)) this.#headers.delete(file.segment);
+        return;
+      }
+      due = segment + 1;
+      const header = this.#headers.get(segment);
+      const next = this.#headers.get(segment + 1);
+      if (header !== undefined && next !== undefined && next.firstBlock !== header.lastBlock + 1) this.#headers.delete(segment);
+    }
+  }
+
+  /** Segments without a trusted index that lie before `start` are scanned alone; returns where the last scan begins. */
+  async #rebuildBetween(start: number): Promise<number> {
+    const { files, directory, lane, kernels } = this.#options;
+    const { uuid, alignment } = this.#source;
+    for (let at = 0; at < start; at++) {
+      const { segment } = this.#kept[at] as SegmentFile;
+      if (this.#headers.has(segment)) continue;
+      const index = await rebuildIndex({ files, directory, lane, uuid, alignment, kernels, segment }).catch(nullIfDamaged);
+      const next = this.#headers.get(segment + 1);
+      // Any doubt: everything from here on is scanned as one.
+      if (index === null || (at > 0 && index.firstBlock !== this.#chainBefore(at).nextBlock) || (next !== undefined && next.firstBlock !== index.lastBlock + 1)) return at;
+      this.#rebuilt.set(segment, index);
+      this.#scannedBytes += index.endOffset;
+      this.#notes.push(`segment ${String(segment)}: its index was missing or damaged and was rebuilt`);
+    }
+    return start;
+  }
+
+  /** What the first block of kept segment `at` must continue, by the index of the segment before. */
+  #chainBefore(at: number): ChainEnd {
+    const first = this.#kept[0]?.segment ?? 1;
+    if (at === 0) return { nextBlock: first === 1 ? 1 : 0, previousChecksum: 0, epoch: 0 };
+    const { segment } = this.#kept[at - 1] as SegmentFile;
+    const rebuilt = this.#rebuilt.get(segment);
+    if (rebuilt !== undefined) {
+      return { nextBlock: rebuilt.lastBlock + 1, previousChecksum: rebuilt.lastChecksum, epoch: rebuilt.epochAt(rebuilt.endOffset - 1) };
+    }
+    const header = this.#headers.get(segment);
+    assert(header !== undefined, "segments before the scan have an index");
+    return { nextBlock: header.lastBlock + 1, previousChecksum: header.lastChecksum, epoch: header.lastEpoch };
+  }
+
+  /** Follows the chain from kept segment `from` on, or from further up when the state can't be had from there. */
+  async #follow(from: number, limit: number | null, look = false): Promise<Attempt> {
+    for (let start = Math.min(from, this.#kept.length); ; start--) {
+      const replay = new Replay();
+      const pass = await this.#scanFrom(start, look ? null : replay, limit);
+      const { segments } = pass;
+      const stateless = segments.length === 0 || (segments.length === 1 && replay.checkpointIncomplete) || replay.beginsInsideGroup;
+      if (start === 0 || look || !stateless) return { start, pass, replay };
+    }
+  }
+
+  async #scanFrom(start: number, replay: Replay | null, limit: number | null): Promise<LanePass> {
+    const { alignment } = this.#source;
+    const { state, epoch, horizon, firstSegment } = this.#record;
+    const { liveWriter } = this.#options;
+    const first = start === 0 && !liveWriter ? firstSegment : (this.#kept[start]?.segment ?? firstSegment);
+    const place = { segment: first, offset: alignment };
+    const seal = state === "closed" && !liveWriter && horizon > 0 ? horizon : null;
+    const pass = new LanePass({ chain: this.#chainBefore(start), place, alignment, replay, limit, seal, epochMax: liveWriter ? null : epoch });
+    this.#scannedBytes += (await scanSegments(this.#source, this.#kept, place, pass)).bytes;
+    return pass;
+  }
+
+  async #runBesideWriter(start: number): Promise<RecoveredLane> {
+    let seen = (await this.#follow(start, null, true)).pass;
+    // The writer may have trimmed the first segments since the superblock was read, and be using their files anew.
+    while (start === 0 && seen.segments.length === 0 && seen.marks.length > 0 && this.#kept.length > 1) {
+      this.#kept.shift();
+      seen = (await this.#follow(start, null, true)).pass;
+    }
+    let cut = this.#cutOf(seen);
+    let horizon = this.#horizonOf(seen);
+    if (cut <= horizon) {
+      // A block may have been written between the reads of its place and of the horizon that covers it. A second look
+      // sees everything that was durable at the first.
+      const again = (await this.#follow(start, null, true)).pass;
+      cut = this.#cutOf(again);
+      if (cut <= horizon) return this.#conclude(await this.#follow(start, null));
+      horizon = this.#horizonOf(again);
+    }
+    const attempt = await this.#follow(start, Math.min(cut - 1, horizon));
+    if (attempt.replay.contradictions.length > 0) return this.#conclude(attempt);
+    return this.#take(attempt, "clean");
+  }
+
+  #horizonOf(pass: LanePass): number {
+    let horizon = Math.max(this.#record.horizon, pass.horizon);
+    // An index is written only for durable blocks.
+    for (const header of this.#headers.values()) horizon = Math.max(horizon, header.lastBlock);
+    return horizon;
+  }
+
+  /** g: the first block that is not valid. */
+  #cutOf(pass: LanePass): number {
+    if (pass.chain.nextBlock > 0) return pass.chain.nextBlock;
+    // Not even the first block of a lane that was trimmed is there: somewhere below the first one that is.
+    return Math.max(1, Math.min(this.#horizonOf(pass), ...pass.marks.slice(0, 1).map((mark) => mark.sequence - 1)));
+  }
+
+  #decide({ pass, replay }: Attempt): RecoveryRow {
+    const { alignment } = this.#source;
+    const { blocksInFlightMax, state } = this.#record;
+    const end = pass.end;
+    const windowBytes = blocksInFlightMax * blockBytesMax;
+    let unreadableBlocks = 0;
+    for (const { file, range } of pass.unreadable) {
+      const near = file.segment > end.segment || range.from < end.offset + windowBytes;
+      if (near) unreadableBlocks += Math.ceil((range.to - Math.max(range.from, file.segment === end.segment ? end.offset : 0)) / alignment);
+    }
+    return decideRecovery(
+      factsOf({
+        state,
+        horizon: this.#horizonOf(pass),
+        firstInvalid: this.#cutOf(pass),
+        beyondLowest: pass.marks.reduce((lowest, mark) => Math.min(lowest, mark.sequence), pass.marks[0]?.sequence ?? 0),
+        beyondHighest: pass.marks.reduce((highest, mark) => Math.max(highest, mark.sequence), 0),
+        window: blocksInFlightMax,
+        unreadableBlocks,
+        contradictions: pass.contradictions.length + replay.contradictions.length,
+      }),
+    );
+  }
+
+  async #conclude(attempt: Attempt): Promise<RecoveredLane> {
+    const row = this.#decide(attempt);
+    if (row.verdict !== "damaged") return this.#take(attempt, row.verdict);
+    const damaged = await this.#takeDamaged(attempt, row);
+    if (this.#options.readOnly) return damaged;
+    throw damagedError(this.#options, damaged.report, row);
+  }
+
+  async #take(attempt: Attempt, verdict: "clean" | "torn tail"): Promise<RecoveredLane> {
+    const { pass, replay, start } = attempt;
+    const cut = this.#cutOf(pass);
+    const horizon = this.#horizonOf(pass);
+    const accepted = this.#withoutHalfCheckpoint(attempt);
+    replay.finish();
+    const last = accepted[accepted.length - 1];
+    const before = this.#chainBefore(start);
+    const nextBlock = last === undefined ? Math.max(1, before.nextBlock) : last.index.lastBlock + 1;
+    if (!this.#options.readOnly) {
+      for (const { file, index } of accepted) if (index.lastBlock > horizon) await this.#force(file);
+      await this.#removeStaleIndexes(last?.file.segment ?? this.#record.firstSegment);
+    }
+    const discarded = pass.marks.filter((mark) => mark.valid).map((mark) => mark.sequence);
+    for (let block = nextBlock; block < cut; block++) discarded.push(block);
+    return this.#laneOf(attempt, accepted, nextBlock, {
+      verdict, horizon, firstInvalidBlock: cut, discardedBlocks: discarded.sort((a, b) => a - b), damaged: [], lost: [], lostExact: true,
+    });
+  }
+
+  /**
+   * A cut inside the checkpoint of a segment moves to the segment's beginning. Else:
+   * 1. half of a segment's checkpoint is durable; 2. power fails; 3. the next epoch goes on behind that half; 4. the
+   * segments before are trimmed: the state that this segment should have begun with is gone.
+   */
+  #withoutHalfCheckpoint({ pass, replay, start }: Attempt): readonly PassSegment[] {
+    if (!replay.checkpointIncomplete || pass.segments.length === 0) return pass.segments;
+    assert(pass.segments.length > 1 || start === 0, "a half checkpoint was followed from the segment before");
+    return pass.segments.slice(0, -1);
+  }
+
+  async #takeDamaged(attempt: Attempt, row: RecoveryRow): Promise<RecoveredLane> {
+    const { pass, replay } = attempt;
+    const horizon = this.#horizonOf(pass);
+    const salvage = await salvageLane({ source: this.#source, record: this.#record, kept: this.#kept, directory: this.#options.directory, pass, replay, horizon });
+    const contradictions = [...pass.contradictions, ...replay.contradictions].map(
+      ({ segment, offset, reason }): DamagedRange => ({ segment, path: segmentPath(this.#options.directory, segment), from: offset, to: offset, reason }),
+    );
+    this.#notes.push(`${row.label}: ${row.why}`);
+    return this.#laneOf(attempt, salvage.segments, Math.max(salvage.lastBlock, horizon) + 1, {
+      verdict: "damaged",
+      horizon,
+      firstInvalidBlock: this.#cutOf(pass),
+      discardedBlocks: [],
+      damaged: [...salvage.damaged, ...contradictions],
+      lost: salvage.lost,
+      lostExact: salvage.lostExact,
+    });
+  }
+
+  #laneOf(attempt: Attempt, accepted: readonly PassSegment[], nextBlock: number, verdict: VerdictReport): RecoveredLane {
+    const { pass, replay, start } = attempt;
+    const before = this.#kept.slice(0, start).map((file): KnownSegment => ({ ...file, index: this.#rebuilt.get(file.segment) ?? null }));
+    const segments: KnownSegment[] = [...before, ...accepted.map(({ file, index }) => ({ ...file, index }))];
+    let lastTime = replay.lastTime;
+    for (const header of this.#headers.values()) lastTime = Math.max(lastTime, header.lastTime);
+    return {
+      report: {
+        ...verdict,
+        lane: this.#options.lane,
+        discardedFrames: replay.discardedFrames,
+        notes: [...this.#notes, ...pass.notes],
+        segments: segments.length,
+        scannedBytes: this.#scannedBytes,
+        scannedRecords: replay.records,
+        millis: performance.now() - this.#started,
+      },
+      table: replay.table,
+      segments,
+      freeFiles: this.#freeFiles(segments),
+      nextBlock,
+      previousChecksum: accepted[accepted.length - 1]?.index.lastChecksum ?? this.#chainBefore(start).previousChecksum,
+      lastTime,
+    };
+  }
+
+  /**
+   * Files prepared ahead come first, ascending, so that each is taken under its own name or a lower one:
+   * 1. file 3 is renamed to 8, which was prepared; 2. "8" is taken from this list later and renamed to 9; 3. a segment in use is gone.
+   */
+  #freeFiles(segments: readonly KnownSegment[]): string[] {
+    const last = segments[segments.length - 1]?.segment ?? 0;
+    const { firstSegment } = this.#record;
+    const ahead = this.#files.segments.filter(({ segment }) => segment >= firstSegment && segment > last);
+    const behind = this.#files.segments.filter(({ segment }) => segment < firstSegment);
+    return [...ahead, ...behind].map(({ path }) => path);
+  }
+
+  /** Accepted, yet maybe only in the operating system's memory: they must outlive the superblock that builds on them. */
+  async #force({ path }: SegmentFile): Promise<void> {
+    const file = await this.#options.files.open(path, "write");
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** The current segment goes on, and those outside the kept ones are no segments any more. */
+  async #removeStaleIndexes(current: number): Promise<void> {
+    const { files, directory } = this.#options;
+    for (const segment of this.#files.indexes) {
+      if (segment < this.#record.firstSegment || segment >= current) await files.remove(`${directory}/${indexName(segment)}`);
+    }
+    for (const path of this.#files.leftovers) await files.remove(path);
+  }
+}
+
+type VerdictReport = Pick<
+  RecoveryReport,
+  "verdict" | "horizon" | "firstInvalidBlock" | "discardedBlocks" | "damaged" | "lost" | "lostExact"
+>;
+
+function nullIfDamaged(error: unknown): null {
+  if (error instanceof RingwallError && (error.code === "RINGWALL_DAMAGED" || error.code === "RINGWALL_TRIMMED")) return null;
+  throw error;
+}
+
+function damagedError({ lane }: RecoverLaneOptions, report: RecoveryReport, row: RecoveryRow): RingwallError {
+  const range = report.damaged[0];
+  const place = range === undefined ? { lane } : { path: range.path, lane, segment: range.segment, offset: range.from };
+  const lost = report.lost.slice(0, 5).map(({ partition, name, firstSequence, lastSequence }) => {
+    return `${name === null ? `partition ${String(partition)}` : JSON.stringify(name)} ${String(firstSequence)} to ${String(lastSequence)}`;
+  });
+  const more = report.lost.length > lost.length ? ` and ${String(report.lost.length - lost.length)} more ranges` : "";
+  return new RingwallError("RINGWALL_DAMAGED", `${row.why} (${range?.reason ?? row.label}); lost: ${lost.length === 0 ? "no record that is known" : lost.join(", ")}${more}`, {
+    place,
+    details: report,
+    remedy: "Open it with { readOnly: true } to read what is left; `ringwall verify` lists the damage, `ringwall repair` brings the log back.",
+  });
+}

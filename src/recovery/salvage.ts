@@ -1,0 +1,287 @@
+// What is left of a damaged lane: goes on behind the first invalid block and takes every frame that still verifies.
+//
+// Runs only when the recovery table said "damaged". It works off the marks that the scan left behind the cut: blocks
+// with a valid header, and between them gaps. In a gap frames are looked for one by one, so that a damaged page costs
+// its own records only. Nothing is written.
+
+import type { Replay } from "../core/replay.js";
+import { SegmentIndex } from "../core/segment-index.js";
+import { blockBytesMax, blockChecksum, blockHeaderBytes, decodeBlockHeader, pageBytes } from "../format/block.js";
+import { frameBytes, frameHeaderBytes, frameKind, frameKindOf, framePartition, framePayloadBytes, frameSequence } from "../format/frame.js";
+import { Memory } from "../format/memory.js";
+import { blockSeed } from "../format/seed.js";
+import type { LaneRecord } from "../format/superblock.js";
+import { segmentPath } from "./lane-files.js";
+import type { BlockMark, LanePass, PassSegment } from "./lane-pass.js";
+import type { DamagedRange, LostRange } from "./recovered-lane.js";
+import { openIfThere, type ScanPlace, type ScanSource, type SegmentFile } from "./scan.js";
+import { ReadBuffers, SegmentReader } from "./segment-reader.js";
+
+export interface SalvageOptions {
+  readonly source: ScanSource;
+  readonly record: LaneRecord;
+  readonly kept: readonly SegmentFile[];
+  readonly directory: string;
+  /** Ended at the cut; `replay` holds the state there. */
+  readonly pass: LanePass;
+  readonly replay: Replay;
+  readonly horizon: number;
+}
+
+export interface Salvage {
+  readonly segments: readonly PassSegment[];
+  /** Highest block that counts. */
+  readonly lastBlock: number;
+  readonly damaged: readonly DamagedRange[];
+  readonly lost: readonly LostRange[];
+  readonly lostExact: boolean;
+}
+
+export async function salvageLane(options: SalvageOptions): Promise<Salvage> {
+  return new LaneSalvage(options).run();
+}
+
+/** A stretch of memory in which frames of one block, or of unknown blocks, lie. */
+interface Stretch {
+  readonly memory: Memory;
+  readonly from: number;
+  readonly to: number;
+  /** Position in the segment file of `from`. */
+  readonly position: number;
+  /** In memory and in the file: where the block begins, as far as known. */
+  readonly blockStart: number;
+  readonly blockOffset: number;
+  readonly seed: number;
+}
+
+/** A search for frames reads this much at once, and half as much again for the frame at the end. */
+const windowBytes = 1024 * 1024;
+
+class LaneSalvage {
+  readonly #options: SalvageOptions;
+  readonly #segments: PassSegment[];
+  readonly #damaged: DamagedRange[] = [];
+  #place: ScanPlace;
+  #nextBlock: number;
+  #epoch: number;
+
+  constructor(options: SalvageOptions) {
+    this.#options = options;
+    this.#segments = [...options.pass.segments];
+    this.#place = options.pass.end;
+    this.#nextBlock = options.pass.chain.nextBlock;
+    this.#epoch = options.pass.chain.epoch;
+    options.replay.names = options.pass.names;
+  }
+
+  async run(): Promise<Salvage> {
+    const { pass, replay, horizon } = this.#options;
+    for (const file of pass.missing) this.#report(file.segment, 0, 0, "the file is missing");
+    for (const mark of pass.marks) {
+      if (mark.sequence < this.#nextBlock || behind(mark, this.#place)) continue;
+      // From the first block on that was in flight when the writer stopped, nothing counts.
+      if (this.#nextBlock > horizon && (mark.sequence > this.#nextBlock || !mark.valid)) break;
+      if (mark.sequence > this.#nextBlock) await this.#crossGap(mark);
+      await this.#takeBlock(mark);
+    }
+    if (this.#nextBlock <= horizon) await this.#crossGap(null);
+    replay.finish();
+    const lost = replay.losses.ranges(replay.table).map((range): LostRange => {
+      const name = replay.table.byId(range.partition)?.name;
+      return { ...range, name: name === undefined || name.startsWith("\u0000") ? null : name };
+    });
+    return { segments: this.#segments, lastBlock: this.#nextBlock - 1, damaged: this.#damaged, lost, lostExact: replay.losses.exact };
+  }
+
+  async #takeBlock(mark: BlockMark): Promise<void> {
+    const { replay } = this.#options;
+    const memory = await this.#read(mark.segment, mark.offset, mark.blockBytes);
+    const seed = this.#seed(mark.segment, mark.epoch);
+    const header = memory === null ? null : decodeBlockHeader(memory, 0, seed, mark.offset);
+    if (memory === null || header === null) {
+      // It was there a moment ago.
+      this.#report(mark.segment, mark.offset, mark.offset + mark.blockBytes, "the block can't be read any more");
+      this.#miss(mark.blockBytes, Number.POSITIVE_INFINITY);
+      return;
+    }
+    if (mark.epochStart) replay.handleEpochStart();
+    const index = this.#indexFor(mark.segment, mark.baseTime);
+    index.endOffset = mark.offset;
+    index.noteBlock(mark.offset, mark.blockBytes, mark.sequence, mark.epoch, blockChecksum(memory, 0));
+    const framesEnd = blockHeaderBytes + header.dataBytes;
+    const taken = this.#takeFrames({
+      memory, from: blockHeaderBytes, to: framesEnd, position: mark.offset + blockHeaderBytes, blockStart: 0, blockOffset: mark.offset, seed,
+    });
+    if (taken < header.frameCount) replay.losses.missFrames(header.frameCount - taken);
+    this.#place = { segment: mark.segment, offset: mark.offset + mark.blockBytes };
+    this.#nextBlock = mark.sequence + 1;
+    this.#epoch = mark.epoch;
+  }
+
+  /** Looks for frames between the last block and `next`, or to the end of the segment when nothing follows. */
+  async #crossGap(next: BlockMark | null): Promise<void> {
+    const { source, kept, horizon } = this.#options;
+    const from = this.#place;
+    const last = next?.segment ?? from.segment;
+    const reason = `blocks ${String(this.#nextBlock)} to ${String((next?.sequence ?? horizon + 1) - 1)} are not valid`;
+    const regions: (DamagedRange & { readonly frames: number })[] = [];
+    this.#miss(0, Number.POSITIVE_INFINITY);
+    for (const file of kept) {
+      if (file.segment < from.segment || file.segment > last) continue;
+      const start = file.segment === from.segment ? from.offset : source.alignment;
+      const end = next !== null && file.segment === next.segment ? next.offset : await this.#size(file);
+      if (end > start) regions.push({ segment: file.segment, path: file.path, from: start, to: end, reason, frames: await this.#searchRegion(file, start, end, next) });
+    }
+    for (const { frames, ...region } of regions) {
+      // The unused rest of a segment that ended early is no damage.
+      const unused = frames === 0 && region.segment === from.segment && regions.length > 1;
+      if (!unused) this.#damaged.push(region);
+    }
+    this.#nextBlock = next?.sequence ?? horizon + 1;
+  }
+
+  /** Takes the frames that verify in [from, to) of the file; returns how many. */
+  async #searchRegion(file: SegmentFile, from: number, to: number, next: BlockMark | null): Promise<number> {
+    const seed = this.#seed(file.segment, this.#epochInGap(file.segment, from, next));
+    let frames = 0;
+    for (let at = from; at < to; ) {
+      const length = Math.min(windowBytes + windowBytes / 2, to - at);
+      const memory = await this.#read(file.segment, at, length);
+      if (memory === null) break;
+      const stretch = { memory, from: 0, to: length, position: at, blockStart: 0, blockOffset: at, seed };
+      const result = this.#searchFrames(stretch, at + length >= to ? length : windowBytes, () => this.#indexFor(file.segment, this.#baseTimeOf(file.segment, next)));
+      frames += result.frames;
+      at += result.end;
+    }
+    return frames;
+  }
+
+  /** Frames in the stretch that begin before `limit`; `end`: where the search is to go on. */
+  #searchFrames(stretch: Stretch, limit: number, onFound: () => void): { readonly frames: number; readonly end: number } {
+    const { kernels } = this.#options.source;
+    const { memory, to, position, seed } = stretch;
+    let frames = 0;
+    let at = stretch.from;
+    while (at < limit) {
+      const found = kernels.findFrame(memory, at, to, seed, position + at);
+      if (found >= limit) return { frames, end: limit };
+      onFound();
+      this.#miss(found - at, 0);
+      const end = kernels.verifyFrames(memory, found, to, seed, position + found);
+      frames += this.#apply(stretch, found, end);
+      at = end;
+    }
+    return { frames, end: at };
+  }
+
+  /** Takes the frames of a block, passing over those that don't verify; returns how many it took. */
+  #takeFrames(stretch: Stretch): number {
+    const { kernels } = this.#options.source;
+    const { memory, from, to, position, seed } = stretch;
+    let frames = 0;
+    let at = from;
+    while (at < to) {
+      const end = kernels.verifyFrames(memory, at, to, seed, position + at - from);
+      frames += this.#apply(stretch, at, end);
+      if (end >= to) break;
+      const next = Math.min(to, kernels.findFrame(memory, end + 8, to, seed, position + end + 8 - from));
+      this.#suspect(memory, end, next);
+      this.#report(this.#currentSegment(), position + end - from, position + next - from, "frames whose checksum does not fit");
+      this.#miss(next - end, 0);
+      at = next;
+    }
+    return frames;
+  }
+
+  #apply(stretch: Stretch, from: number, to: number): number {
+    if (to <= from) return 0;
+    const { memory, blockStart, blockOffset } = stretch;
+    this.#options.replay.handleFrames({ memory, from, to, blockStart, blockOffset });
+    let count = 0;
+    for (let at = from; at < to; at += frameBytes(framePayloadBytes(memory, at))) count++;
+    return count;
+  }
+
+  /** A frame that does not verify may still say whose it was; so may those behind it, as long as lengths lead on. */
+  #suspect(memory: Memory, from: number, to: number): void {
+    let at = from;
+    while (at + frameHeaderBytes <= to) {
+      if (frameKindOf(memory, at) === frameKind.data) this.#options.replay.losses.suspectUnverified(framePartition(memory, at), frameSequence(memory, at));
+      at += frameBytes(framePayloadBytes(memory, at));
+    }
+  }
+
+  #miss(bytes: number, frames: number): void {
+    this.#options.replay.handleGap(bytes);
+    this.#options.replay.losses.missFrames(frames);
+  }
+
+  /**
+   * The epoch of frames in a gap. Where an epoch may begin inside the gap only the later one counts: frames of the
+   * earlier one may be what it left behind its end.
+   */
+  #epochInGap(segment: number, offset: number, next: BlockMark | null): number {
+    const { record } = this.#options;
+    if (segment > record.epochSegment || (segment === record.epochSegment && offset >= record.epochOffset)) return record.epoch;
+    if (next === null) return this.#epoch === 0 ? record.epoch : this.#epoch;
+    return next.epochStart && this.#epoch > 0 ? this.#epoch : next.epoch;
+  }
+
+  #indexFor(segment: number, baseTime: number): SegmentIndex {
+    const last = this.#segments[this.#segments.length - 1];
+    if (last !== undefined && last.file.segment === segment) return last.index;
+    const { source, directory, replay, kept } = this.#options;
+    const index = new SegmentIndex(segment, baseTime, source.alignment);
+    const file = kept.find((other) => other.segment === segment) ?? { segment, path: segmentPath(directory, segment) };
+    this.#segments.push({ file, index });
+    replay.beginSegment(index);
+    return index;
+  }
+
+  #baseTimeOf(segment: number, next: BlockMark | null): number {
+    const known = this.#segments.find((entry) => entry.file.segment === segment)?.index.baseTime;
+    return known ?? (next !== null && next.segment === segment ? next.baseTime : 0);
+  }
+
+  #currentSegment(): number {
+    return this.#segments[this.#segments.length - 1]?.file.segment ?? 0;
+  }
+
+  #seed(segment: number, epoch: number): number {
+    const { uuid, lane } = this.#options.source;
+    return blockSeed({ uuid, lane, segment, epoch });
+  }
+
+  #report(segment: number, from: number, to: number, reason: string): void {
+    this.#damaged.push({ segment, path: segmentPath(this.#options.directory, segment), from, to, reason });
+  }
+
+  async #size(file: SegmentFile): Promise<number> {
+    const opened = await openIfThere(this.#options.source.files, file.path);
+    if (opened === null) return 0;
+    try {
+      const size = await opened.size();
+      return size - (size % pageBytes);
+    } finally {
+      await opened.close();
+    }
+  }
+
+  /** Bytes of the segment file in memory of their own; unreadable ones are zeros. */
+  async #read(segment: number, from: number, bytes: number): Promise<Memory | null> {
+    const path = this.#options.kept.find((file) => file.segment === segment)?.path;
+    const file = path === undefined ? null : await openIfThere(this.#options.source.files, path);
+    if (file === null) return null;
+    const reader = new SegmentReader(file, from + bytes, new ReadBuffers(Math.min(blockBytesMax, bytes)));
+    try {
+      await reader.load(from, bytes);
+      return new Memory(reader.memory.buffer.slice(reader.start, reader.start + bytes));
+    } finally {
+      await reader.close();
+    }
+  }
+}
+
+function behind(mark: BlockMark, place: ScanPlace): boolean {
+  return mark.segment < place.segment || (mark.segment === place.segment && mark.offset < place.offset);
+}
