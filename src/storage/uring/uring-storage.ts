@@ -34,6 +34,8 @@ export type UringVerdict = { readonly kind: "ok"; readonly storage: Storage } | 
 
 /** More than enough for a lane's blocks in flight with a linked sync each; 5 KiB of kernel memory. */
 const ringEntriesDefault = 64;
+/** A linked write and its sync go in together. */
+const ringEntriesMin = 2;
 
 export function openUring(options: UringOptions = {}): UringVerdict {
   const native = loadNative();
@@ -124,7 +126,7 @@ interface WriterContext {
 }
 
 function createUringWriter({ native, options, onClosed }: WriterContext, wanted: BlockWriterOptions): UringWriter {
-  const { verdict, note } = chooseRing(native, { entries: options.ringEntries ?? ringEntriesDefault, sqPoll: options.sqPoll, setupFlags: options.setupFlags });
+  const { verdict, note } = chooseRing(native, { entries: Math.max(ringEntriesMin, options.ringEntries ?? ringEntriesDefault), sqPoll: options.sqPoll, setupFlags: options.setupFlags });
   if (verdict.kind === "refused") throw unavailable(refusalText(verdict.errno, verdict.what));
   const { ring } = verdict;
   const memory = native.allocate(wanted.bufferBytes * wanted.bufferCount);

@@ -171,6 +171,8 @@ export class UringWriter implements BlockWriter {
 
   async #close(): Promise<void> {
     this.#state = "closing";
+    // Not inside the callback that asked for it: the loop that called it goes on reading the ring.
+    await Promise.resolve();
     if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     this.#state = "closed";
     this.#native.watchClose(this.#watch);

@@ -1,0 +1,360 @@
+// The executable form of src/storage/storage.ts: what every backend does, on every filesystem that is at hand.
+//
+// Two lines test a backend: storageContract("name", () => storage). Nothing here knows which one it is.
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { after, before, describe, test } from "node:test";
+import { RingwallError } from "#src/base/errors.js";
+import type { BlockWriter, Storage, WriterFile, WriterFlush } from "#src/storage/storage.js";
+
+export const unit = 4096;
+
+/** Directories to test in: the disk, and memory, where direct I/O and flushes behave differently. */
+const places = [os.tmpdir(), "/dev/shm"].filter((place) => fs.existsSync(place));
+
+export function storageContract(name: string, makeStorage: () => Storage): void {
+  for (const place of places) {
+    describe(`${name} in ${place}`, () => {
+      let directory = "";
+      let storage: Storage;
+      before(() => {
+        directory = fs.mkdtempSync(path.join(place, "ringwall-storage-"));
+        storage = makeStorage();
+      });
+      after(async () => {
+        await storage.close();
+        fs.rmSync(directory, { recursive: true, force: true });
+      });
+      const context = (): Context => ({ storage, directory });
+      fileSystemContract(context);
+      clockContract(context);
+      writerContract(context);
+      probeContract(context);
+      lockContract(context);
+    });
+  }
+}
+
+interface Context {
+  readonly storage: Storage;
+  readonly directory: string;
+}
+
+/** A writer with what it delivered. */
+export class Harness {
+  readonly writer: BlockWriter;
+  readonly completions: { token: number; error: RingwallError | null }[] = [];
+  batches = 0;
+  #wanted = 0;
+  #resolve: (() => void) | null = null;
+
+  constructor(storage: Storage, flush: WriterFlush = "dsync", bufferCount = 4, bufferBytes = 16 * unit) {
+    this.writer = storage.createWriter({
+      bufferBytes, bufferCount, alignment: unit, flush,
+      onWritten: (token, error) => {
+        this.completions.push({ token, error });
+        if (this.completions.length === this.#wanted && this.#resolve !== null) this.#resolve();
+      },
+      onBatchEnd: () => (this.batches += 1),
+    });
+  }
+
+  /** Resolves when `count` writes have completed in all. */
+  async completed(count: number): Promise<void> {
+    this.#wanted = count;
+    if (this.completions.length < count) await new Promise<void>((resolve) => (this.#resolve = resolve));
+    assert.equal(this.completions.length, count);
+  }
+
+  get errors(): (RingwallError | null)[] {
+    return this.completions.map(({ error }) => error);
+  }
+}
+
+export function zeroed(directory: string, units: number): string {
+  const file = path.join(directory, `segment-${String(Math.random()).slice(2)}`);
+  fs.writeFileSync(file, Buffer.alloc(units * unit));
+  return file;
+}
+
+async function openZeroed(harness: Harness, directory: string, units: number): Promise<{ file: WriterFile; target: string }> {
+  const target = zeroed(directory, units);
+  return { file: await harness.writer.openFile(target), target };
+}
+
+const hasCode = (code: string) => (error: unknown): boolean => error instanceof RingwallError && error.code === code;
+
+function fileSystemContract(context: () => Context): void {
+  test("files: what was written is read back, fewer bytes only at the end", async () => {
+    const { storage: { files }, directory } = context();
+    const target = path.join(directory, "file");
+    const file = await files.open(target, "create");
+    await file.writeAt(Buffer.from("hello world"), 5);
+    await file.writeAt(new Uint8Array(0), 100);
+    await file.sync();
+    assert.equal(await file.size(), 16);
+    const into = new Uint8Array(32);
+    assert.equal(await file.readAt(into, 5), 11);
+    assert.equal(Buffer.from(into.subarray(0, 11)).toString(), "hello world");
+    assert.equal(await file.readAt(into, 16), 0);
+    assert.equal(await file.readAt(into.subarray(0, 5), 0), 5);
+    assert.deepEqual([...into.subarray(0, 5)], [0, 0, 0, 0, 0]);
+    await file.close();
+    await file.close();
+    await assert.rejects(file.readAt(into, 0), hasCode("RINGWALL_CLOSED"));
+    await assert.rejects(file.writeAt(into, 0), hasCode("RINGWALL_CLOSED"));
+    await assert.rejects(file.sync(), hasCode("RINGWALL_CLOSED"));
+  });
+
+  test("files: modes demand that the file exists, or that it doesn't", async () => {
+    const { storage: { files }, directory } = context();
+    const target = path.join(directory, "modes");
+    await assert.rejects(files.open(target, "read"), hasCode("RINGWALL_NOT_FOUND"));
+    await assert.rejects(files.open(target, "write"), hasCode("RINGWALL_NOT_FOUND"));
+    await (await files.open(target, "create")).close();
+    await assert.rejects(files.open(target, "create"), (error: RingwallError) => error.code === "RINGWALL_IO" && error.message.includes(target));
+    const reader = await files.open(target, "read");
+    await assert.rejects(reader.writeAt(new Uint8Array(1), 0), RingwallError);
+    await reader.close();
+  });
+
+  test("files: names appear, change and vanish", async () => {
+    const { storage: { files }, directory } = context();
+    const inner = path.join(directory, "inner");
+    assert.equal(await files.list(inner), null);
+    await files.makeDirectory(inner);
+    await files.makeDirectory(inner);
+    for (const name of ["a", "b"]) await (await files.open(path.join(inner, name), "create")).close();
+    await files.rename(path.join(inner, "a"), path.join(inner, "b"));
+    await files.syncDirectory(inner);
+    assert.deepEqual(await files.list(inner), ["b"]);
+    await files.remove(path.join(inner, "b"));
+    await files.remove(path.join(inner, "b"));
+    assert.deepEqual(await files.list(inner), []);
+    await assert.rejects(files.rename(path.join(inner, "a"), path.join(inner, "b")), hasCode("RINGWALL_NOT_FOUND"));
+    await assert.rejects(files.makeDirectory(path.join(inner, "x", "y")), hasCode("RINGWALL_NOT_FOUND"));
+    await assert.rejects(files.syncDirectory(path.join(inner, "x")), hasCode("RINGWALL_NOT_FOUND"));
+  });
+}
+
+function clockContract(context: () => Context): void {
+  test("clock: a deferred action runs after the promises that follow from the turn, in order", async () => {
+    const { clock } = context().storage;
+    const events: string[] = [];
+    await new Promise<void>((resolve) => {
+      clock.defer(() => {
+        events.push("deferred");
+        clock.defer(() => (events.push("again"), resolve()));
+        void Promise.resolve().then(() => events.push("promise of deferred"));
+      });
+      clock.defer(() => events.push("second"));
+      void (async () => {
+        for (let hop = 0; hop < 5; hop++) await Promise.resolve();
+        events.push("promises");
+      })();
+    });
+    assert.deepEqual(events, ["promises", "deferred", "second", "promise of deferred", "again"]);
+  });
+
+  test("clock: after a time, or never when it is cancelled", async () => {
+    const { clock } = context().storage;
+    assert.ok(clock.now() > 1.7e12);
+    await new Promise<void>((resolve, reject) => {
+      // A timer of the clock does not keep the process alive; this one does.
+      const guard = setTimeout(reject, 60_000, new Error("the clock's timer never came"));
+      clock.after(1, () => reject(new Error("cancelled")))();
+      clock.after(5, () => {
+        clearTimeout(guard);
+        resolve();
+      });
+    });
+  });
+}
+
+function writerContract(context: () => Context): void {
+  for (const flush of ["dsync", "linked", "separate", "never"] as const) {
+    test(`writer, ${flush}: 4 in flight land where they belong, and complete once each`, async () => {
+      const { storage, directory } = context();
+      const harness = new Harness(storage, flush);
+      const { writer } = harness;
+      const rounds = 24;
+      const { file, target } = await openZeroed(harness, directory, rounds * 4 * 16);
+      for (let round = 0; round < rounds; round++) {
+        for (let buffer = 0; buffer < 4; buffer++) {
+          const token = round * 4 + buffer;
+          writer.memory.bytes.fill(token + 1, buffer * 16 * unit, (buffer + 1) * 16 * unit);
+          // Later positions first, and lengths from one unit up to the whole buffer.
+          writer.write(file, (rounds * 4 - 1 - token) * 16 * unit, buffer * 16 * unit, (1 + (token % 16)) * unit, token);
+          assert.equal(harness.completions.length, round * 4, "never from inside write");
+        }
+        await harness.completed((round + 1) * 4);
+        writer.reap();
+      }
+      if (flush === "never") await writer.syncFile(file);
+      assert.deepEqual(harness.completions.map(({ token }) => token).sort((a, b) => a - b), Array.from({ length: rounds * 4 }, (_, index) => index));
+      assert.ok(harness.errors.every((error) => error === null));
+      assert.ok(harness.batches > 0);
+      const content = fs.readFileSync(target);
+      for (let token = 0; token < rounds * 4; token++) {
+        const at = (rounds * 4 - 1 - token) * 16 * unit;
+        const bytes = (1 + (token % 16)) * unit;
+        assert.ok(content.subarray(at, at + bytes).every((byte) => byte === token + 1), `block ${String(token)}`);
+        assert.ok(content.subarray(at + bytes, at + 16 * unit).every((byte) => byte === 0), `behind block ${String(token)}`);
+      }
+      await writer.close();
+    });
+  }
+
+  test("writer: one write of 16 MiB that begins inside a buffer, and far more writes at once than any ring has entries", async () => {
+    const { storage, directory } = context();
+    const harness = new Harness(storage, "never", 2, 16 * 1024 * 1024);
+    const { writer } = harness;
+    const { file, target } = await openZeroed(harness, directory, 4096 + 1);
+    writer.memory.bytes.fill(7);
+    writer.write(file, unit, unit, 16 * 1024 * 1024, 0);
+    await harness.completed(1);
+    assert.ok(fs.readFileSync(target).subarray(unit).every((byte) => byte === 7));
+    for (let token = 1; token <= 700; token++) {
+      writer.memory.words[token * 1024] = token;
+      writer.write(file, token * unit, token * unit, unit, token);
+    }
+    await harness.completed(701);
+    const content = fs.readFileSync(target);
+    for (let token = 1; token <= 700; token++) assert.equal(content.readUInt32LE(token * unit), token);
+    await writer.close();
+  });
+
+  test("writer: from a completion the next write can be started", async () => {
+    const { storage, directory } = context();
+    let left = 50;
+    let file: WriterFile = 0;
+    await new Promise<void>((resolve, reject) => {
+      const writer = storage.createWriter({
+        bufferBytes: unit, bufferCount: 1, alignment: unit, flush: "dsync",
+        onWritten: (token, error) => {
+          if (error !== null) reject(error);
+          else if ((left -= 1) > 0) writer.write(file, token * unit, 0, unit, (token + 1) % 4);
+          else resolve(writer.close());
+        },
+        onBatchEnd: () => undefined,
+      });
+      writer.openFile(zeroed(directory, 4)).then((opened) => {
+        file = opened;
+        writer.write(file, 0, 0, unit, 1);
+      }, reject);
+    });
+  });
+
+  test("writer: unaligned writes and writes outside the memory are broken invariants", async () => {
+    const { storage, directory } = context();
+    const harness = new Harness(storage);
+    const { file } = await openZeroed(harness, directory, 4);
+    assert.throws(() => harness.writer.write(file, 1, 0, unit, 0), /aligned/);
+    assert.throws(() => harness.writer.write(file, 0, 8, unit, 0), /aligned/);
+    assert.throws(() => harness.writer.write(file, 0, 0, unit - 8, 0), /aligned/);
+    assert.throws(() => harness.writer.write(file, 0, 64 * unit, unit, 0), /memory/);
+    assert.throws(() => harness.writer.write(file, 0, 0, 0, 0), /memory/);
+    await harness.writer.close();
+    assert.throws(() => harness.writer.write(file, 0, 0, unit, 0), /closed/);
+    assert.equal(harness.writer.reap(), 0);
+  });
+
+  test("writer: a closed file takes no writes, and its number does not come back", async () => {
+    const { storage, directory } = context();
+    const harness = new Harness(storage);
+    const { file } = await openZeroed(harness, directory, 4);
+    for (let index = 0; index < 4; index++) harness.writer.write(file, index * unit, index * unit, unit, index);
+    await harness.writer.closeFile(file);
+    await harness.completed(4);
+    assert.ok(harness.errors.every((error) => error === null));
+    const other = await openZeroed(harness, directory, 4);
+    assert.notEqual(other.file, file);
+    harness.writer.write(file, 0, 0, unit, 9);
+    await harness.completed(5);
+    assert.ok(hasCode("RINGWALL_CLOSED")(harness.completions.at(-1)?.error));
+    assert.ok(fs.readFileSync(other.target).every((byte) => byte === 0));
+    await assert.rejects(harness.writer.closeFile(file), hasCode("RINGWALL_CLOSED"));
+    await harness.writer.close();
+  });
+
+  test("writer: a missing file is NOT_FOUND", async () => {
+    const { storage, directory } = context();
+    const harness = new Harness(storage);
+    await assert.rejects(harness.writer.openFile(path.join(directory, "missing")), hasCode("RINGWALL_NOT_FOUND"));
+    await harness.writer.close();
+  });
+
+  test("writer: close waits for what is in flight", async () => {
+    const { storage, directory } = context();
+    const harness = new Harness(storage, "separate");
+    const { file, target } = await openZeroed(harness, directory, 64);
+    harness.writer.memory.bytes.fill(9);
+    for (let index = 0; index < 4; index++) harness.writer.write(file, index * 16 * unit, index * 16 * unit, 16 * unit, index);
+    await Promise.all([harness.writer.close(), harness.writer.close()]);
+    assert.deepEqual(harness.errors, [null, null, null, null]);
+    assert.ok(fs.readFileSync(target).every((byte) => byte === 9));
+  });
+
+  test("writer: notes say what it uses", async () => {
+    const { storage, directory } = context();
+    const harness = new Harness(storage);
+    await openZeroed(harness, directory, 1);
+    assert.ok(harness.writer.notes.some((note) => note.startsWith("direct I/O: ")));
+    await harness.writer.close();
+  });
+}
+
+function probeContract(context: () => Context): void {
+  test("probe: names a method that it measured, and leaves the directory clean", async () => {
+    const { storage, directory } = context();
+    const empty = fs.mkdtempSync(path.join(directory, "probe-"));
+    const probe = await storage.probe(empty, 200);
+    assert.ok((probe.micros[probe.flushMethod] ?? 0) > 0, JSON.stringify(probe));
+    assert.ok(probe.alignment >= unit && probe.alignment % unit === 0);
+    assert.deepEqual(fs.readdirSync(empty), []);
+    await storage.probe(empty, 0);
+    assert.deepEqual(fs.readdirSync(empty), []);
+    await assert.rejects(storage.probe(path.join(empty, "missing"), 5), hasCode("RINGWALL_NOT_FOUND"));
+  });
+
+  test("uuids are 16 bytes and differ", () => {
+    const { storage } = context();
+    assert.equal(storage.randomUuid().length, 16);
+    assert.notDeepEqual(storage.randomUuid(), storage.randomUuid());
+  });
+}
+
+function lockContract(context: () => Context): void {
+  test("lock: one at a time, free again after its release, nothing left behind", async () => {
+    const { storage, directory } = context();
+    const log = fs.mkdtempSync(path.join(directory, "lock-"));
+    assert.equal(await storage.isLocked(log), false);
+    const release = await storage.lock(log);
+    assert.equal(await storage.isLocked(log), true);
+    await assert.rejects(storage.lock(log), (error: RingwallError) => {
+      return error.code === "RINGWALL_LOCKED" && error.message.includes(`pid ${String(process.pid)}`) && error.message.includes("since 20");
+    });
+    assert.deepEqual(fs.readdirSync(log), ["lock"]);
+    await release();
+    await release();
+    assert.equal(await storage.isLocked(log), false);
+    assert.deepEqual(fs.readdirSync(log), []);
+    await (await storage.lock(log))();
+    await assert.rejects(storage.lock(path.join(log, "missing")), hasCode("RINGWALL_NOT_FOUND"));
+    assert.equal(await storage.isLocked(path.join(log, "missing")), false);
+  });
+
+  test("lock: of many at once exactly one wins", async () => {
+    const { storage, directory } = context();
+    const log = fs.mkdtempSync(path.join(directory, "lock-"));
+    const attempts = await Promise.allSettled(Array.from({ length: 16 }, () => storage.lock(log)));
+    const winners = attempts.filter((attempt) => attempt.status === "fulfilled");
+    assert.equal(winners.length, 1);
+    for (const attempt of attempts) if (attempt.status === "rejected") assert.ok(hasCode("RINGWALL_LOCKED")(attempt.reason));
+    for (const winner of winners) await winner.value();
+    assert.deepEqual(fs.readdirSync(log), []);
+  });
+}
