@@ -3,6 +3,7 @@
 // One per buffer of the pool, reused for ever: nothing is allocated per block or per record.
 
 import type { PartitionState } from "../core/partition-table.js";
+import type { Memory } from "../format/memory.js";
 import type { LaneSegment } from "./lane-segment.js";
 
 export type Resolve = (value: number | Promise<never>) => void;
@@ -37,9 +38,12 @@ export class BlockBuffer {
   /** Run once the block is durable, after the waiters. */
   actions: (() => void)[] | null = null;
 
-  constructor(buffer: number, start: number) {
+  readonly memory: Memory;
+
+  constructor(buffer: number, start: number, memory: Memory) {
     this.buffer = buffer;
     this.start = start;
+    this.memory = memory;
   }
 
   addWaiter(resolve: Resolve, value: number): void {

@@ -1,32 +1,28 @@
 // Writes frames into the open block. The checksum comes later, for the whole block at once (Kernels.sealFrames).
 //
-// Hot: `putBytes` and `putText` run once per record and allocate nothing. See `ringwall bench append`.
+// Hot: both functions run once per record and allocate nothing. See `ringwall bench append`.
 
-import { frameHeaderBytes, frameKind } from "../format/frame.js";
+import { frameHeaderBytes, frameKind, framePayloadBytesMax, frameWord } from "../format/frame.js";
 import type { Memory } from "../format/memory.js";
 import { roundUp8 } from "../base/numbers.js";
 import type { BlockBuffer } from "./block-buffer.js";
 
 const twoTo32 = 4294967296;
 
-/** Header of a frame of `payloadBytes`, and zeros under its padding. Moves the cursor; returns where the payload goes. */
-export function beginFrame(
-  memory: Memory,
-  block: BlockBuffer,
-  kindAndFlags: number,
-  partition: number,
-  sequence: number,
-  time: number,
-  payloadBytes: number,
-): number {
+/**
+ * Header of a frame, and zeros under its padding. Moves the cursor; returns where the payload goes.
+ * `lengthAndKind`: payload bytes, kind and flags as the format packs them.
+ */
+export function beginFrame(block: BlockBuffer, lengthAndKind: number, partition: number, sequence: number, time: number): number {
   const at = block.cursor;
-  const words = memory.words;
+  const words = block.memory.words;
   const word = at >>> 2;
-  words[word + 1] = payloadBytes | kindAndFlags;
-  words[word + 2] = partition;
-  words[word + 3] = time;
-  words[word + 4] = sequence >>> 0;
-  words[word + 5] = sequence / twoTo32;
+  const payloadBytes = lengthAndKind & framePayloadBytesMax;
+  words[word + frameWord.lengthAndKind] = lengthAndKind;
+  words[word + frameWord.partition] = partition;
+  words[word + frameWord.time] = time;
+  words[word + frameWord.sequenceLow] = sequence >>> 0;
+  words[word + frameWord.sequenceHigh] = sequence / twoTo32;
   const end = at + frameHeaderBytes + roundUp8(payloadBytes);
   if ((payloadBytes & 7) !== 0) {
     words[(end >>> 2) - 2] = 0;

@@ -90,24 +90,25 @@ const known = new Set<string>([
 export function resolveOptions(options: LogOptions): ResolvedOptions {
   if (typeof options !== "object" || options === null) throw invalid("options", options, "an object");
   rejectUnknown("", options, known);
-  const bufferBytes = integer(options, "bufferBytes", 512 * 1024, 16 * 1024, blockBytesMax, pageBytes);
-  const bufferCount = integer(options, "bufferCount", 8, 2, 1024);
+  const bufferBytes = integer(options, "bufferBytes", { fallback: 512 * 1024, min: 16 * 1024, max: blockBytesMax, multipleOf: pageBytes });
+  const bufferCount = integer(options, "bufferCount", { fallback: 8, min: 2, max: 1024 });
   if (bufferBytes * bufferCount > poolBytesMax) throw invalid("bufferCount", bufferCount, `such that bufferBytes × bufferCount is at most ${String(poolBytesMax)}`);
-  const ringEntries = integer(options, "ringEntries", 256, 8, 32_768);
+  const ringEntries = integer(options, "ringEntries", { fallback: 256, min: 8, max: 32_768 });
   if ((ringEntries & (ringEntries - 1)) !== 0) throw invalid("ringEntries", ringEntries, "a power of two");
   const segmentBytesMin = Math.max(mebibyte, 2 * bufferBytes);
+  const segmentBytesDefault = Math.max(100 * mebibyte, segmentBytesMin);
   return {
     backend: oneOf(options, "backend", "auto", ["auto", "uring", "fs"]),
     readOnly: flag(options, "readOnly", false),
     create: flag(options, "create", true),
     durability: durability(options.durability),
-    lanes: integer(options, "lanes", 1, 1, lanesMax),
-    segmentBytes: integer(options, "segmentBytes", Math.max(100 * mebibyte, segmentBytesMin), segmentBytesMin, 1024 * 1024 * mebibyte, pageBytes),
-    segmentAgeMs: integer(options, "segmentAgeMs", 0, 0, 0x7fff_ffff),
+    lanes: integer(options, "lanes", { fallback: 1, min: 1, max: lanesMax }),
+    segmentBytes: integer(options, "segmentBytes", { fallback: segmentBytesDefault, min: segmentBytesMin, max: 1024 * 1024 * mebibyte, multipleOf: pageBytes }),
+    segmentAgeMs: integer(options, "segmentAgeMs", { fallback: 0, min: 0, max: 0x7fff_ffff }),
     bufferBytes,
     bufferCount,
-    blocksInFlight: integer(options, "blocksInFlight", 4, 1, 4),
-    recordBytesMax: integer(options, "recordBytesMax", 64 * mebibyte, 1, 1024 * mebibyte),
+    blocksInFlight: integer(options, "blocksInFlight", { fallback: 4, min: 1, max: 4 }),
+    recordBytesMax: integer(options, "recordBytesMax", { fallback: 64 * mebibyte, min: 1, max: 1024 * mebibyte }),
     completion: oneOf(options, "completion", "wait", ["wait", "spin"]),
     sqpoll: sqpoll(options.sqpoll),
     ringEntries,
@@ -128,8 +129,8 @@ function durability(value: DurabilityOption | undefined): ResolvedDurability {
       rejectUnknown("durability.", value, new Set(["mode", "ms", "recordsMax"]));
       return {
         mode: "interval",
-        ms: integer(value, "ms", 100, 1, 3_600_000, 1, "durability.ms"),
-        recordsMax: integer(value, "recordsMax", 1000, 1, 1_000_000, 1, "durability.recordsMax"),
+        ms: integer(value, "ms", { fallback: 100, min: 1, max: 3_600_000, prefix: "durability." }),
+        recordsMax: integer(value, "recordsMax", { fallback: 1000, min: 1, max: 1_000_000, prefix: "durability." }),
       };
     default:
       throw invalid("durability.mode", (value as { mode: unknown }).mode, '"sync", "interval" or "none"');
@@ -142,17 +143,26 @@ function sqpoll(value: boolean | SqpollOption | undefined): ResolvedOptions["sqp
   if (typeof value !== "object" || value === null) throw invalid("sqpoll", value, "a boolean or an object such as { idleMs: 1000, cpu: 1 }");
   rejectUnknown("sqpoll.", value, new Set(["idleMs", "cpu"]));
   return {
-    idleMs: integer(value, "idleMs", 1000, 1, 0x7fff_ffff, 1, "sqpoll.idleMs"),
-    cpu: value.cpu === undefined ? undefined : integer(value, "cpu", 0, 0, 65_535, 1, "sqpoll.cpu"),
+    idleMs: integer(value, "idleMs", { fallback: 1000, min: 1, max: 0x7fff_ffff, prefix: "sqpoll." }),
+    cpu: value.cpu === undefined ? undefined : integer(value, "cpu", { fallback: 0, min: 0, max: 65_535, prefix: "sqpoll." }),
   };
 }
 
-function integer(options: object, key: string, fallback: number, min: number, max: number, multipleOf = 1, name = key): number {
+interface IntegerRule {
+  readonly fallback: number;
+  readonly min: number;
+  readonly max: number;
+  readonly multipleOf?: number;
+  /** Path of the options object, for the message: "durability.". */
+  readonly prefix?: string;
+}
+
+function integer(options: object, key: string, { fallback, min, max, multipleOf = 1, prefix = "" }: IntegerRule): number {
   const value: unknown = (options as Record<string, unknown>)[key];
   if (value === undefined) return fallback;
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max && value % multipleOf === 0) return value;
   const multiple = multipleOf === 1 ? "" : `, a multiple of ${String(multipleOf)}`;
-  throw invalid(name, value, `an integer from ${String(min)} to ${String(max)}${multiple}`);
+  throw invalid(prefix + key, value, `an integer from ${String(min)} to ${String(max)}${multiple}`);
 }
 
 function flag(options: object, key: string, fallback: boolean): boolean {

@@ -36,7 +36,7 @@ export class Placer {
     const index = segment.index;
     const time = tail.time();
     const frameOffset = block.cursor - block.start;
-    const place = beginFrame(tail.memory, block, dataKind, state.id, sequence, time - index.baseTime, bytes);
+    const place = beginFrame(block, bytes | dataKind, state.id, sequence, time - index.baseTime);
     if (typeof data === "string") tail.memory.text.write(data, place, bytes, "utf8");
     else copyBytes(tail.memory, place, data);
     segment.holdsData = true;

@@ -66,6 +66,7 @@ export class Tail {
   #nextBlock: number;
   #previousChecksum: number;
   #lastTime: number;
+  #timeIsFresh = false;
   #epochBegun = false;
   #rotationRequested = false;
 
@@ -85,7 +86,7 @@ export class Tail {
       eagerBytes: settings.durability.mode === "interval" ? Number.POSITIVE_INFINITY : settings.eagerBytes,
       horizon: recovered.nextBlock - 1,
     });
-    this.#buffers = Array.from({ length: bufferCount }, (_, index) => new BlockBuffer(index, index * bufferBytes));
+    this.#buffers = Array.from({ length: bufferCount }, (_, index) => new BlockBuffer(index, index * bufferBytes, writer.memory));
     this.#free = [...this.#buffers].reverse();
   }
 
@@ -119,10 +120,13 @@ export class Tail {
     return this.#closed.length === 0 && this.commit.inFlight === 0 && !this.holdsFrames;
   }
 
-  /** Milliseconds since 1970, never backwards: neither here nor after recovery. */
+  /** Milliseconds since 1970, never backwards: neither here nor after recovery. Hot: the clock is read once per block, unless blocks stay open. */
   time(): number {
-    const now = this.#settings.storage.clock.now();
+    if (this.#timeIsFresh) return this.#lastTime;
+    const { storage, durability } = this.#settings;
+    const now = storage.clock.now();
     if (now > this.#lastTime) this.#lastTime = now;
+    this.#timeIsFresh = durability.mode !== "interval";
     return this.#lastTime;
   }
 
@@ -167,6 +171,7 @@ export class Tail {
     block.freezeTouched();
     (block.segment as LaneSegment).nextOffset += block.blockBytes;
     this.open = null;
+    this.#timeIsFresh = false;
     this.#closed.push(block);
     this.submitClosed();
   }
@@ -178,7 +183,7 @@ export class Tail {
   /** One frame into a block that has room for it. */
   putFrame(block: BlockBuffer, kindAndFlags: number, partition: number, sequence: number, payload: Uint8Array): void {
     const segment = block.segment as LaneSegment;
-    const place = beginFrame(this.memory, block, kindAndFlags, partition, sequence, this.time() - segment.index.baseTime, payload.length);
+    const place = beginFrame(block, payload.length | kindAndFlags, partition, sequence, this.time() - segment.index.baseTime);
     copyBytes(this.memory, place, payload);
     segment.holdsData = true;
   }
