@@ -1,7 +1,6 @@
 // Reads what a recovered lane holds, the way a reader of the log does: by the indexes, verifying every frame on the way.
 
 import { closeSync, openSync, readSync } from "node:fs";
-import { blockHeaderBytes } from "#src/format/block.js";
 import { frameBytes, frameFlag, frameFlagsOf, frameHeaderBytes, frameKind, frameKindOf, framePartition, framePayloadBytes, frameSequence } from "#src/format/frame.js";
 import { portableKernels } from "#src/format/kernels.js";
 import { Memory } from "#src/format/memory.js";
@@ -23,13 +22,12 @@ export async function readBack(log: LogBuilder, lane: RecoveredLane): Promise<Co
       files: nodeFileSystem(), directory: log.directory, lane: 0, uuid: log.uuid, alignment, kernels: portableKernels, segment: known.segment,
     }));
     const memory = fileMemory(known.path);
-    for (let block = index.firstOffset; block < index.endOffset; block += alignment) {
-      // Every frame that verifies, page by page: damaged places are passed over as a reader would after its error.
-      const seed = blockSeed({ uuid: log.uuid, lane: 0, segment: known.segment, epoch: index.epochAt(block) });
-      let at = block === index.firstOffset ? blockHeaderBytes + block : block;
-      const end = Math.min(memory.bytes.length, block + alignment);
+    for (const [at0, end, epoch] of index.epochs.map(({ offset, epoch }, number) => [offset, index.epochs[number + 1]?.offset ?? index.endOffset, epoch] as const)) {
+      // Every frame that verifies: damaged places are passed over as a reader would after its error.
+      const seed = blockSeed({ uuid: log.uuid, lane: 0, segment: known.segment, epoch });
+      let at = at0;
       while (at < end) {
-        const found = portableKernels.findFrame(memory, at, index.endOffset, seed, at);
+        const found = portableKernels.findFrame(memory, at, end, seed, at);
         if (found >= end) break;
         at = found + frameBytes(framePayloadBytes(memory, found));
         if (frameKindOf(memory, found) !== frameKind.data || index.isVoid(found)) continue;
@@ -43,7 +41,6 @@ export async function readBack(log: LogBuilder, lane: RecoveredLane): Promise<Co
         if ((flags & frameFlag.recordGoesOn) !== 0) open.set(state.id, whole);
         else content[state.name]?.push(`${String(sequence)}:${whole}`);
       }
-      block = Math.max(block, at - 1 - ((at - 1) % alignment));
     }
   }
   return content;
