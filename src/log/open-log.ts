@@ -52,11 +52,10 @@ export async function openWriter(request: OpenRequest): Promise<OpenedWriter> {
   try {
     const superblock = new SuperblockStore(storage.files, directory, await readOrCreate(request));
     const recovered = await recoverAll(request, superblock.current, false);
-    await beginEpoch(superblock, recovered, options);
-    for (const [lane, image] of recovered.entries()) {
-      lanes.push(createLane(request, superblock, lane, image));
-      await (lanes[lane] as Lane).start();
-    }
+    for (const [lane, image] of recovered.entries()) lanes.push(createLane(request, superblock, lane, image));
+    // Preparing segments touches no byte of the old epoch; no block is written before both are through.
+    const started = await Promise.allSettled([beginEpoch(superblock, recovered, options), ...lanes.map((lane) => lane.start())]);
+    for (const outcome of started) if (outcome.status === "rejected") throw outcome.reason;
     return { kind: "writer", lanes, superblock, unlock };
   } catch (error) {
     for (const lane of lanes) await lane.close().catch(() => undefined);
@@ -203,7 +202,7 @@ function createLane({ directory, storage, options }: OpenRequest, superblock: Su
     blocksInFlight: options.blocksInFlight,
     eagerBytes,
     beaconMs,
-    epoch: (lanes[lane] as LaneRecord).epoch,
+    epoch: (lanes[lane] as LaneRecord).epoch + 1,
     recovered,
     updateSuperblock: (change) => superblock.updateLane(lane, change),
   });
