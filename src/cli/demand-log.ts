@@ -1,0 +1,15 @@
+// Whether a directory holds a log, for the commands that look at its files without opening it.
+
+import { RingwallError } from "../base/errors.js";
+import { superblockName } from "../format/names.js";
+import type { FileSystem } from "../storage/storage.js";
+
+export async function isLog(files: FileSystem, directory: string): Promise<boolean> {
+  return ((await files.list(directory)) ?? []).some((name) => name === superblockName || /^lane-\d{2}$/.test(name));
+}
+
+/** Rejects with RINGWALL_NOT_FOUND unless there is at least a part of a log. */
+export async function demandLog(files: FileSystem, directory: string): Promise<void> {
+  if (await isLog(files, directory)) return;
+  throw new RingwallError("RINGWALL_NOT_FOUND", "there is no log here", { place: { path: directory }, remedy: "Check the path." });
+}

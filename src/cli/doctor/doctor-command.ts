@@ -1,0 +1,114 @@
+// `ringwall doctor`: what this machine offers a log in this directory.
+
+import fs from "node:fs";
+import path from "node:path";
+import { RingwallError } from "../../base/errors.js";
+import { chooseKernels } from "../../format/kernels.js";
+import { fsStorage } from "../../storage/fs/fs-storage.js";
+import type { Storage } from "../../storage/storage.js";
+import type { CommonOptions } from "../common-options.js";
+import { isLog } from "../demand-log.js";
+import { type ExitCode, exitCode } from "../exit-codes.js";
+import { standardOutput } from "../output.js";
+import { CommandError } from "../report-failure.js";
+import { diagnosisText } from "./diagnosis-text.js";
+import type { Feature } from "./feature.js";
+import { fileSystemOf, lockedMemoryMax, machineFacts, uringSwitch, type FileSystemFacts, type MachineFacts } from "./machine.js";
+import { probeUring } from "./uring-probe.js";
+
+/** Enough for some dozens of durable writes per method, also on a slow disk. */
+const probeMillisMax = 400;
+
+export interface FlushMeasurement {
+  readonly backend: "uring" | "fs";
+  readonly method: string;
+  readonly microsP50: number;
+  /** The one that a new log here would use. */
+  readonly chosen: boolean;
+}
+
+export interface Diagnosis {
+  readonly machine: MachineFacts;
+  /** Where the disk was tried; an ancestor when the directory is not there yet. */
+  readonly directory: string;
+  readonly fileSystem: FileSystemFacts | null;
+  readonly checksumKernel: string;
+  /** RLIMIT_MEMLOCK in bytes; null: unlimited or unknown. */
+  readonly lockedMemoryBytesMax: number | null;
+  readonly uringSwitch: string | null;
+  /** The backend that a log gets here. */
+  readonly backend: "uring" | "fs";
+  readonly features: readonly Feature[];
+  readonly alignment: number;
+  readonly flush: readonly FlushMeasurement[];
+  readonly log: "none" | "open for writing" | "not locked";
+}
+
+export async function doctorCommand(directory: string, options: CommonOptions): Promise<ExitCode> {
+  const place = existingAncestor(directory);
+  demandWritable(place);
+  const portable = fsStorage();
+  const { storage, features } = await probeUring(place);
+  try {
+    if (options.backend === "uring" && storage === null) {
+      throw new RingwallError("RINGWALL_UNAVAILABLE", `io_uring does not work here: ${features.find((feature) => !feature.available)?.reason ?? "unknown"}`, { remedy: "Use --backend auto or fs." });
+    }
+    const uring = options.backend === "fs" ? null : storage;
+    const measured = await measureFlush([uring, portable], place);
+    const diagnosis: Diagnosis = {
+      machine: machineFacts(),
+      directory: place,
+      fileSystem: fileSystemOf(place),
+      checksumKernel: chooseKernels().name,
+      lockedMemoryBytesMax: lockedMemoryMax() ?? null,
+      uringSwitch: uringSwitch(),
+      backend: uring === null ? "fs" : "uring",
+      features,
+      ...measured,
+      log: await lockState(portable, directory),
+    };
+    const output = standardOutput();
+    if (options.json === true) await output.json(diagnosis);
+    else await output.line(diagnosisText(diagnosis, output));
+    return exitCode.ok;
+  } finally {
+    await storage?.close();
+    await portable.close();
+  }
+}
+
+/** The first storage is the one that a log gets. */
+async function measureFlush(storages: readonly (Storage | null)[], directory: string): Promise<Pick<Diagnosis, "alignment" | "flush">> {
+  const flush: FlushMeasurement[] = [];
+  let alignment = 0;
+  for (const storage of storages) {
+    if (storage === null) continue;
+    const probe = await storage.probe(directory, probeMillisMax);
+    const isFirst = alignment === 0;
+    if (isFirst) alignment = probe.alignment;
+    for (const [method, micros] of Object.entries(probe.micros)) {
+      flush.push({ backend: storage.name === "uring" ? "uring" : "fs", method, microsP50: Math.round(micros), chosen: isFirst && method === probe.flushMethod });
+    }
+  }
+  return { alignment, flush };
+}
+
+async function lockState(storage: Storage, directory: string): Promise<Diagnosis["log"]> {
+  if (!(await isLog(storage.files, directory))) return "none";
+  return (await storage.isLocked(directory)) ? "open for writing" : "not locked";
+}
+
+function existingAncestor(directory: string): string {
+  let place = path.resolve(directory);
+  while (!fs.existsSync(place) && path.dirname(place) !== place) place = path.dirname(place);
+  if (!fs.statSync(place).isDirectory()) throw new CommandError(`${place} is not a directory`, "RINGWALL_NOT_FOUND");
+  return place;
+}
+
+function demandWritable(place: string): void {
+  try {
+    fs.accessSync(place, fs.constants.W_OK);
+  } catch (error) {
+    throw new CommandError(`cannot try out ${place}: ${error instanceof Error ? error.message : String(error)}. Name a directory in which this user may write.`, "RINGWALL_IO", { cause: error });
+  }
+}

@@ -1,0 +1,67 @@
+// The commands that tell how things are: doctor, inspect, verify, stats. Definitions only; what they do is loaded when they run.
+
+import type { Command } from "commander";
+import { type CommonOptions, parseCount, parseSequence, withCommonOptions } from "./common-options.js";
+import type { InspectOptions } from "./inspect/inspect-command.js";
+import type { Outcome } from "./exit-codes.js";
+import type { VerifyOptions } from "./verify/verify-command.js";
+
+export function registerStateCommands(program: Command, outcome: Outcome): void {
+  registerDoctor(program, outcome);
+  registerInspect(program, outcome);
+  registerVerify(program, outcome);
+  registerStats(program, outcome);
+}
+
+function registerDoctor(program: Command, outcome: Outcome): void {
+  const command = program
+    .command("doctor")
+    .description("what this machine offers a log, tried out and not guessed from versions")
+    .argument("[dir]", "directory whose disk is measured: a log's, or where one will be", ".");
+  withCommonOptions(command, "ringwall doctor ./data")
+    .addHelpText("after", "\nWrites a small file into the directory, measures each way of making a write durable, and removes the file.")
+    .action(async (directory: string, options: CommonOptions) => {
+      const { doctorCommand } = await import("./doctor/doctor-command.js");
+      outcome.code = await doctorCommand(directory, options);
+    });
+}
+
+function registerInspect(program: Command, outcome: Outcome): void {
+  const command = program
+    .command("inspect")
+    .description("show what is on disk: superblock, lanes, segments, blocks, frames; reads only, also damaged logs and beside a writer")
+    .argument("<dir>", "directory of the log")
+    .option("--segment <id>", "this segment only", parseSequence)
+    .option("--blocks", "list the blocks")
+    .option("--frames", "list the frames too")
+    .option("--limit <count>", "blocks and frames to list at most", parseCount, 1000);
+  withCommonOptions(command, "ringwall inspect ./data --segment 3 --blocks")
+    .addHelpText("after", "\n--json is one document; with --blocks or --frames it is one line per item, each with its `kind`.\nDamage is shown, and is no failure: use verify for a verdict.")
+    .action(async (directory: string, options: InspectOptions) => {
+      const { inspectCommand } = await import("./inspect/inspect-command.js");
+      outcome.code = await inspectCommand(directory, options);
+    });
+}
+
+function registerVerify(program: Command, outcome: Outcome): void {
+  const command = program
+    .command("verify")
+    .description("read every byte that is kept, and say what is wrong, where, and what it means")
+    .argument("<dir>", "directory of the log")
+    .option("--progress", "show progress even where stderr is no terminal")
+    .option("--no-progress", "show none");
+  withCommonOptions(command, "ringwall verify ./data && echo sound")
+    .addHelpText("after", "\nReads only. Exit code 0: nothing is wrong; 1: damage was found, even when it cost no record.")
+    .action(async (directory: string, options: VerifyOptions) => {
+      const { verifyCommand } = await import("./verify/verify-command.js");
+      outcome.code = await verifyCommand(directory, options);
+    });
+}
+
+function registerStats(program: Command, outcome: Outcome): void {
+  const command = program.command("stats").description("partitions, segments, bytes on disk, and what a trim would free").argument("<dir>", "directory of the log");
+  withCommonOptions(command, "ringwall stats ./data").action(async (directory: string, options: CommonOptions) => {
+    const { statsCommand } = await import("./stats/stats-command.js");
+    outcome.code = await statsCommand(directory, options);
+  });
+}
