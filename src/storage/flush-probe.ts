@@ -10,6 +10,8 @@ import type { FlushMethod } from "../format/superblock.js";
 import { nodeFileSystem } from "./node-files.js";
 import type { BlockWriter, BlockWriterOptions, StorageProbe, WriterFile } from "./storage.js";
 
+const files = nodeFileSystem();
+
 export interface FlushProbeOptions {
   readonly directory: string;
   readonly millisMax: number;
@@ -20,42 +22,54 @@ export interface FlushProbeOptions {
   readonly offsetAlignment: (path: string) => number;
 }
 
-const fileBytes = 64 * pageBytes;
+/** Small, for it is synced before and freed after the measurement, within the same time. */
+const fileUnits = 16;
 const roundsMax = 64;
-/** A method must be this much faster than one that stands before it: medians of a few rounds are noisy. */
-const clearlyFaster = 0.9;
+/** With fewer rounds the preferred method stays: a median of three is noise. */
+const roundsMin = 4;
+/** A method must be this much faster than one that stands before it. What matters is the drive where it is 2×. */
+const clearlyFaster = 0.8;
+/** Kept for closing and freeing, which take time too. */
+const cleanupMillis = 1;
 
 export async function probeFlush(options: FlushProbeOptions): Promise<StorageProbe> {
-  const started = performance.now();
-  const files = nodeFileSystem();
+  const deadline = performance.now() + options.millisMax - cleanupMillis;
   const target = path.join(options.directory, `probe.${randomBytes(8).toString("hex")}`);
   const lanes: ProbeLane[] = [];
+  let removed: Promise<void> | null = null;
   try {
-    const file = await files.open(target, "create");
-    try {
-      // Written zeros and not a hole: allocation would be measured instead of the flush.
-      await file.writeAt(new Uint8Array(fileBytes), 0);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    const alignment = Math.max(pageBytes, options.offsetAlignment(target));
-    for (const method of options.methods) lanes.push(await ProbeLane.open(method, target, alignment, options.createWriter));
-    // Gone already: a crash in the middle of the measurement leaves nothing behind.
-    if (process.platform !== "win32") await files.remove(target);
-    await measure(lanes, started + options.millisMax);
+    const alignment = await prepare(target, options, lanes);
+    await Promise.all(lanes.map((lane) => lane.open(target)));
+    // Gone while it is measured: a crash in the middle leaves nothing behind.
+    if (process.platform !== "win32") removed = files.remove(target);
+    await measure(lanes, deadline);
     return { ...verdict(lanes, options.methods[0] ?? "dsync"), alignment };
   } finally {
     await Promise.all(lanes.map((lane) => lane.close()));
-    await files.remove(target);
+    await (removed ?? files.remove(target));
+  }
+}
+
+/** Writes the file and, while the device is busy with it, makes the writers. Returns the alignment. */
+async function prepare(target: string, options: FlushProbeOptions, lanes: ProbeLane[]): Promise<number> {
+  const file = await files.open(target, "create");
+  try {
+    const alignment = Math.max(pageBytes, options.offsetAlignment(target));
+    // Written zeros and not a hole: allocation would be measured instead of the flush.
+    const ready = file.writeAt(new Uint8Array(fileUnits * alignment), 0).then(() => file.sync());
+    try {
+      for (const method of options.methods) lanes.push(new ProbeLane(method, alignment, options.createWriter));
+    } finally {
+      await ready;
+    }
+    return alignment;
+  } finally {
+    await file.close();
   }
 }
 
 async function measure(lanes: readonly ProbeLane[], deadline: number): Promise<void> {
-  // The first write of each pays for what later ones find ready.
-  for (const lane of lanes) {
-    if (performance.now() < deadline) await lane.write(0);
-  }
+  if (performance.now() > deadline) return;
   for (let round = 0; round < roundsMax; round++) {
     for (const lane of lanes) {
       const micros = await lane.write(round);
@@ -68,11 +82,13 @@ async function measure(lanes: readonly ProbeLane[], deadline: number): Promise<v
 function verdict(lanes: readonly ProbeLane[], preferred: FlushMethod): Pick<StorageProbe, "flushMethod" | "micros"> {
   const micros: Partial<Record<FlushMethod, number>> = {};
   let best = { method: preferred, micros: Number.POSITIVE_INFINITY };
+  const enough = lanes.every((lane) => lane.micros.length >= roundsMin);
   for (const lane of lanes) {
-    const median = medianOf(lane.micros);
+    // The first write of each pays for what later ones find ready.
+    const median = medianOf(lane.micros.length > 1 ? lane.micros.slice(1) : lane.micros);
     if (median === null) continue;
     micros[lane.method] = median;
-    if (median < best.micros * clearlyFaster) best = { method: lane.method, micros: median };
+    if (enough && median < best.micros * clearlyFaster) best = { method: lane.method, micros: median };
   }
   return { flushMethod: best.method, micros };
 }
@@ -92,7 +108,7 @@ class ProbeLane {
   #resolve: () => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
 
-  private constructor(method: FlushMethod, alignment: number, createWriter: (options: BlockWriterOptions) => BlockWriter) {
+  constructor(method: FlushMethod, alignment: number, createWriter: (options: BlockWriterOptions) => BlockWriter) {
     this.method = method;
     this.#alignment = alignment;
     this.#writer = createWriter({
@@ -105,20 +121,13 @@ class ProbeLane {
     });
   }
 
-  static async open(method: FlushMethod, target: string, alignment: number, createWriter: (options: BlockWriterOptions) => BlockWriter): Promise<ProbeLane> {
-    const lane = new ProbeLane(method, alignment, createWriter);
-    try {
-      lane.#file = await lane.#writer.openFile(target);
-      return lane;
-    } catch (error) {
-      await lane.close();
-      throw error;
-    }
+  async open(target: string): Promise<void> {
+    this.#file = await this.#writer.openFile(target);
   }
 
   /** Microseconds of one durable write. */
   async write(round: number): Promise<number> {
-    const position = (round * this.#alignment) % (fileBytes - (fileBytes % this.#alignment));
+    const position = (round % fileUnits) * this.#alignment;
     const started = performance.now();
     await new Promise<void>((resolve, reject) => {
       this.#resolve = resolve;

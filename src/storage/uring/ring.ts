@@ -164,20 +164,25 @@ export class Ring {
     Atomics.store(this.#rings, this.#sqTailAt, this.#sqTail);
   }
 
-  /** Fetches the next completion into `userDataLow`, `userDataHigh`, `result`. Costs two loads when there is none. */
+  /**
+   * Fetches the next completion into `userDataLow`, `userDataHigh`, `result`. When there is none it costs two plain loads,
+   * 4 ns; an Atomics.load is a call in V8, 13 ns. A plain load may be old, which only delays; what it says to be there is
+   * loaded again in order, so that the completion is read after the tail that announces it.
+   */
   next(): boolean {
+    const rings = this.#rings;
     const head = this.#cqHead;
-    if (head === Atomics.load(this.#rings, this.#cqTailAt)) {
+    if (head === rings[this.#cqTailAt]) {
       // Both mean: completions exist that only an entry into the kernel brings into the ring.
-      const flags = Atomics.load(this.#rings, this.#sqFlagsAt);
-      if ((flags & (ringFlag.taskrun | ringFlag.completionsOverflow)) === 0 || !this.#fetch(head)) return false;
+      if (((rings[this.#sqFlagsAt] as number) & (ringFlag.taskrun | ringFlag.completionsOverflow)) === 0 || !this.#fetch(head)) return false;
     }
+    if (head === Atomics.load(rings, this.#cqTailAt)) return false;
     const at = this.#cqEntriesAt + (head & this.#cqMask) * completionWords;
-    this.userDataLow = this.#rings[at] as number;
-    this.userDataHigh = this.#rings[at + 1] as number;
-    this.result = (this.#rings[at + 2] as number) | 0;
+    this.userDataLow = rings[at] as number;
+    this.userDataHigh = rings[at + 1] as number;
+    this.result = (rings[at + 2] as number) | 0;
     this.#cqHead = (head + 1) >>> 0;
-    Atomics.store(this.#rings, this.#cqHeadAt, this.#cqHead);
+    Atomics.store(rings, this.#cqHeadAt, this.#cqHead);
     return true;
   }
 
