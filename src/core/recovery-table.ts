@@ -111,11 +111,13 @@ export interface RecoveryCounts {
 export function factsOf(counts: RecoveryCounts): RecoveryFacts {
   const { firstInvalid, beyondLowest, beyondHighest } = counts;
   const window = counts.window === blocksInFlightUnbounded ? Number.POSITIVE_INFINITY : counts.window;
+  // On a closed lane H is the seal's own sequence: blocks that continue the chain behind it are blocks beyond, too.
+  const pastSeal = counts.state === "closed" && firstInvalid > counts.horizon + 1;
   const inWindow = beyondLowest >= firstInvalid && beyondHighest < firstInvalid + window;
   return {
     state: counts.state,
     cut: firstInvalid <= counts.horizon ? "within horizon" : "beyond horizon",
-    beyond: beyondHighest === 0 ? "none" : inWindow ? "in window" : "outside window",
+    beyond: beyondHighest === 0 ? (pastSeal ? "in window" : "none") : inWindow ? "in window" : "outside window",
     unreadable: counts.unreadableBlocks === 0 ? "none" : counts.unreadableBlocks <= window ? "in window" : "outside window",
     contents: counts.contradictions === 0 ? "agree" : "contradict",
   };

@@ -396,7 +396,7 @@ export class Replay {
     while (this.table.nextId <= last) {
       const id = this.table.nextId;
       const name = this.names.get(id);
-      if (name === undefined) this.losses.handleDoubt();
+      if (name === undefined || !this.#defined) this.losses.handleDoubt();
       this.table.define(id, name === undefined || this.table.byName(name) !== undefined ? namelessPartition(id) : name);
     }
   }
@@ -447,8 +447,8 @@ export class Replay {
   }
 
   #adopt(entry: CheckpointEntry): void {
-    // Known only from here on although the lane was replayed before: all its records so far are lost.
-    if (this.#defined) this.losses.lose(entry.id, entry.firstSequence, entry.lastSequence);
+    // Known only from here on although there was something before: all its records so far are lost.
+    if (this.#defined || this.#gap) this.losses.lose(entry.id, entry.firstSequence, entry.lastSequence);
     this.table.restore(entry);
   }
 

@@ -99,7 +99,7 @@ class LaneRecovery {
       // Files move while the directory is listed. What lies behind a hole is seen at the next look.
       const hole = this.#kept.findIndex((file, index) => index > 0 && file.segment !== (this.#kept[index - 1] as SegmentFile).segment + 1);
       if (hole > 0) this.#kept.length = hole;
-    }
+    } else this.#kept = withMissing(this.#kept, firstSegment, directory);
     if (!trustIndexes) return;
     const source = { files, directory, lane, uuid: this.#source.uuid };
     this.#headers = await readIndexHeaders(source, this.#files.indexes.filter((segment) => segment >= firstSegment));
@@ -365,6 +365,16 @@ type VerdictReport = Pick<
   RecoveryReport,
   "verdict" | "horizon" | "firstInvalidBlock" | "discardedBlocks" | "damaged" | "lost" | "lostExact"
 >;
+
+/** With an entry for the first of every run of ids that has no file: scanning it finds that out. */
+function withMissing(segments: readonly SegmentFile[], first: number, directory: string): SegmentFile[] {
+  let due = first;
+  return segments.flatMap((file) => {
+    const missing = file.segment === due ? [] : [{ segment: due, path: segmentPath(directory, due) }];
+    due = file.segment + 1;
+    return [...missing, file];
+  });
+}
 
 function nullIfDamaged(error: unknown): null {
   if (error instanceof RingwallError && (error.code === "RINGWALL_DAMAGED" || error.code === "RINGWALL_TRIMMED")) return null;
