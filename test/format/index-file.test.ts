@@ -1,0 +1,106 @@
+// The index file's encoding: whole, compact, and bounded on any bytes.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { crc32c } from "#src/base/crc32c.js";
+import { SegmentIndex } from "#src/core/segment-index.js";
+import { decodeIndexBody, decodeIndexHeader, encodeIndexFile, indexHeaderBytes } from "#src/format/index-file.js";
+
+const uuid = Uint8Array.from({ length: 16 }, (_, index) => 200 + index);
+const baseTime = 1_700_000_000_000;
+
+function decode(bytes: Uint8Array): SegmentIndex | null {
+  const header = decodeIndexHeader(bytes);
+  if (header === null) return null;
+  const index = new SegmentIndex(header.segment, header.baseTime, header.firstOffset);
+  Object.assign(index, { endOffset: header.endOffset, firstBlock: header.firstBlock, lastBlock: header.lastBlock, lastChecksum: header.lastChecksum });
+  return decodeIndexBody(bytes, header, index) ? index : null;
+}
+
+function small(): SegmentIndex {
+  const index = new SegmentIndex(7, baseTime, 4096);
+  index.noteBlock(4096, 8192, 100, 3, 0xdeadbeef);
+  index.run(5).note(2 ** 52, 4096, 64, 11, baseTime + 5);
+  index.run(5).note(2 ** 52 + 1, 4096, 128, 12, baseTime + 9);
+  index.noteBlock(12288, 64 * 1024, 101, 4, 0xffffffff);
+  index.run(5).note(2 ** 52 + 2, 12288, 40_064, 1, baseTime + 9);
+  index.run(70_000).note(1, 12288, 104, 0, baseTime + 2 ** 31);
+  index.run(9).note(4, 12288, 200, 0, baseTime + 10);
+  index.run(9).truncate(3);
+  index.voids.push({ from: 12352, to: 12392 }, { from: 4160, to: 4200 });
+  return index;
+}
+
+test("everything in the index comes back", () => {
+  const index = small();
+  const back = decode(encodeIndexFile(index, uuid, 31));
+  assert.ok(back !== null);
+  assert.deepEqual(back.epochs, index.epochs);
+  assert.deepEqual(back.voids, [...index.voids].reverse());
+  assert.deepEqual([...back.runs.keys()], [5, 9, 70_000]);
+  for (const [partition, run] of index.runs) {
+    const { entryPosition: _, ...stored } = back.runs.get(partition)!;
+    const { entryPosition: __, ...known } = run;
+    assert.deepEqual(stored, known);
+    assert.equal(back.runs.get(partition)!.entryCount, run.entryCount);
+    for (let entry = 0; entry < run.entryCount; entry++) assert.deepEqual(back.runs.get(partition)!.entry(entry), run.entry(entry));
+  }
+  const { segment, baseTime: time, firstOffset, endOffset, firstBlock, lastBlock, lastChecksum } = back;
+  assert.deepEqual([segment, time, firstOffset, endOffset, firstBlock, lastBlock, lastChecksum], [7, baseTime, 4096, 12288 + 65536, 100, 101, 0xffffffff]);
+});
+
+test("the header alone tells log, lane, last epoch and newest record", () => {
+  const header = decodeIndexHeader(encodeIndexFile(small(), uuid, 31).subarray(0, indexHeaderBytes));
+  assert.deepEqual([header?.uuid, header?.lane, header?.lastEpoch, header?.lastTime], [uuid, 31, 4, baseTime + 2 ** 31]);
+});
+
+test("any damaged bit, and any cut, makes the file invalid", () => {
+  const good = encodeIndexFile(small(), uuid, 31);
+  for (let bit = 0; bit < good.length * 8; bit++) {
+    const bytes = good.slice();
+    bytes[bit >>> 3]! ^= 1 << (bit & 7);
+    assert.equal(decode(bytes), null, `bit ${String(bit)}`);
+  }
+  for (let length = 0; length < good.length; length++) assert.equal(decode(good.subarray(0, length)), null, `cut at ${String(length)}`);
+  assert.equal(decode(new Uint8Array(4096)), null);
+});
+
+test("counts that the bytes don't hold end at the end of the bytes, even under good checksums", () => {
+  const good = encodeIndexFile(small(), uuid, 31);
+  const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset);
+  for (const at of [108, 112, 116]) {
+    const bytes = good.slice();
+    view(bytes).setUint32(at, 0xffff_ffff, true);
+    view(bytes).setUint32(8, crc32c(bytes, 0, 12, 128), true);
+    assert.equal(decode(bytes), null, `count at ${String(at)}`);
+  }
+  // A body of continuation bytes, and one of huge numbers.
+  for (const fill of [0xff, 0x7f]) {
+    const bytes = good.slice();
+    bytes.fill(fill, indexHeaderBytes);
+    view(bytes).setUint32(92, crc32c(bytes, 0, indexHeaderBytes), true);
+    view(bytes).setUint32(8, crc32c(bytes, 0, 12, 128), true);
+    assert.equal(decode(bytes), null);
+  }
+});
+
+test("100 000 partitions and a million entries: below 12 bytes an entry", () => {
+  const index = new SegmentIndex(1, baseTime, 4096);
+  const runs = 100_000;
+  let sequence = 0;
+  for (let round = 0; round < 10; round++) {
+    for (let partition = 1; partition <= runs; partition++) {
+      if (sequence % 10 === 0) index.noteBlock(index.endOffset, 4096, 1 + sequence / 10, 1, sequence);
+      const run = index.run(partition);
+      // Every record lies far behind the one before of its partition.
+      run.note(1000 + round, index.endOffset - 4096, 64 + 8 * (sequence % 10), 1, baseTime + round);
+      sequence++;
+    }
+  }
+  const bytes = encodeIndexFile(index, uuid, 0);
+  assert.ok(bytes.length < 12e6, `${String(bytes.length)} bytes`);
+  const back = decode(bytes);
+  assert.equal(back?.runs.size, runs);
+  assert.deepEqual(back?.runs.get(77_777)?.placeAtOrBefore(1004), index.runs.get(77_777)?.placeAtOrBefore(1004));
+  assert.equal(back?.runs.get(100_000)?.entryCount, 10);
+});
