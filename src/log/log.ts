@@ -10,7 +10,7 @@ import { formatVersion } from "../format/version.js";
 import { chooseKernels } from "../format/kernels.js";
 import type { FlushMethod } from "../format/superblock.js";
 import type { RecoveryReport } from "../recovery/recovered-lane.js";
-import { chooseStorage } from "../storage/choose.js";
+import { chooseStorage, type StorageChoiceOptions } from "../storage/choose.js";
 import type { Storage } from "../storage/storage.js";
 import type { Lane } from "./lane.js";
 import type { LaneStatsSnapshot } from "./lane-stats.js";
@@ -116,10 +116,8 @@ export class Log {
   static async open(directory: string, options: LogOptions = {}): Promise<Log> {
     const resolved = resolveOptions(options);
     const { backend, completion, sqpoll, ringEntries, registeredBuffers, registeredFiles } = resolved;
-    const uring = {
-      completion, ringEntries, registeredBuffers, registeredFiles,
-      ...(sqpoll === undefined ? {} : { sqpoll: { idleMillis: sqpoll.idleMs, ...(sqpoll.cpu === undefined ? {} : { cpu: sqpoll.cpu }) } }),
-    };
+    const sqPoll = sqpoll === undefined ? undefined : { idleMillis: sqpoll.idleMs, ...(sqpoll.cpu === undefined ? {} : { cpu: sqpoll.cpu }) };
+    const uring: NonNullable<StorageChoiceOptions["uring"]> = { completion, ringEntries, registeredBuffers, registeredFiles, ...(sqPoll === undefined ? {} : { sqPoll }) };
     return Log.openOn(chooseStorage({ backend, uring }), directory, resolved);
   }
 

@@ -96,7 +96,7 @@ async function makeLogDirectory(storage: Storage, directory: string): Promise<vo
 /** A directory is taken when it is a log, or empty but for what an interrupted creation left. */
 function demandLog(directory: string, names: readonly string[], create: boolean): void {
   if (names.includes(superblockName)) return;
-  const foreign = names.find((name) => !name.startsWith(lockName) && !/^lane-\d{2}$/.test(name) && !name.startsWith(superblockName) && !name.startsWith("ringwall-"));
+  const foreign = names.find((name) => !name.startsWith(lockName) && !/^lane-\d{2}$/.test(name) && !name.startsWith(superblockName) && !/^probe\.[0-9a-f]{16}$/.test(name));
   if (foreign !== undefined) {
     throw new RingwallError("RINGWALL_NOT_A_LOG", `the directory holds no log, and is not empty (${JSON.stringify(foreign)})`, {
       place: { path: directory },

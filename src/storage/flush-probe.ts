@@ -1,143 +1,86 @@
-// Which flush method is fastest in a directory: timed durable writes through the backend's own writers.
+// Which flush method is fastest in a directory: timed durable writes by blocking calls.
 //
-// Owns: the temporary file and the time it may take. The methods are interleaved, round by round, because a device
-// drifts: measured one after the other, the first to run would pay for the others. One drive prefers one method by 2×.
+// Owns: the temporary file and the time it may take. It blocks the thread, for some milliseconds, once in a log's life:
+// measured through the event loop, a cold process would get two samples in that time instead of dozens. The methods are
+// interleaved, round by round, because a device drifts. One drive prefers one method by 2×.
 
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { pageBytes } from "../format/block.js";
 import type { FlushMethod } from "../format/superblock.js";
 import { nodeFileSystem } from "./node-files.js";
-import type { BlockWriter, BlockWriterOptions, StorageProbe, WriterFile } from "./storage.js";
+import type { StorageProbe } from "./storage.js";
 
 const files = nodeFileSystem();
+
+/** One method on the probe's file. */
+export interface ProbeMethod {
+  readonly method: FlushMethod;
+  /** Writes one unit durably, blocking. Throws when it can't. */
+  readonly write: (position: number) => void;
+  readonly close: () => void;
+}
 
 export interface FlushProbeOptions {
   readonly directory: string;
   readonly millisMax: number;
-  /** In the order of preference where they are equal. */
-  readonly methods: readonly FlushMethod[];
-  readonly createWriter: (options: BlockWriterOptions) => BlockWriter;
+  /** Opens the methods on a file that holds written zeros; in the order of preference where they are equal. */
+  readonly open: (path: string, unitBytes: number) => readonly ProbeMethod[];
   /** What the device under an existing file wants file offsets to be multiples of; 0 when it does not say. */
   readonly offsetAlignment: (path: string) => number;
 }
 
 /** Small, for it is synced before and freed after the measurement, within the same time. */
 const fileUnits = 16;
-const roundsMax = 64;
+const roundsMax = 48;
 /** With fewer rounds the preferred method stays: a median of three is noise. */
 const roundsMin = 4;
 /** A method must be this much faster than one that stands before it. What matters is the drive where it is 2×. */
 const clearlyFaster = 0.8;
-/** Kept for closing and freeing, which take time too. */
-const cleanupMillis = 1;
 
 export async function probeFlush(options: FlushProbeOptions): Promise<StorageProbe> {
-  const deadline = performance.now() + options.millisMax - cleanupMillis;
+  const deadline = performance.now() + options.millisMax;
   const target = path.join(options.directory, `probe.${randomBytes(8).toString("hex")}`);
-  const lanes: ProbeLane[] = [];
-  let removed: Promise<void> | null = null;
-  try {
-    const alignment = await prepare(target, options, lanes);
-    await Promise.all(lanes.map((lane) => lane.open(target)));
-    // Gone while it is measured: a crash in the middle leaves nothing behind.
-    if (process.platform !== "win32") removed = files.remove(target);
-    await measure(lanes, deadline);
-    return { ...verdict(lanes, options.methods[0] ?? "dsync"), alignment };
-  } finally {
-    await Promise.all(lanes.map((lane) => lane.close()));
-    await (removed ?? files.remove(target));
-  }
-}
-
-/** Writes the file and, while the device is busy with it, makes the writers. Returns the alignment. */
-async function prepare(target: string, options: FlushProbeOptions, lanes: ProbeLane[]): Promise<number> {
   const file = await files.open(target, "create");
   try {
     const alignment = Math.max(pageBytes, options.offsetAlignment(target));
     // Written zeros and not a hole: allocation would be measured instead of the flush.
-    const ready = file.writeAt(new Uint8Array(fileUnits * alignment), 0).then(() => file.sync());
-    try {
-      for (const method of options.methods) lanes.push(new ProbeLane(method, alignment, options.createWriter));
-    } finally {
-      await ready;
-    }
-    return alignment;
+    await file.writeAt(new Uint8Array(fileUnits * alignment), 0);
+    await file.sync();
+    return { ...measure(options.open(target, alignment), alignment, deadline), alignment };
   } finally {
     await file.close();
+    await files.remove(target);
   }
 }
 
-async function measure(lanes: readonly ProbeLane[], deadline: number): Promise<void> {
-  if (performance.now() > deadline) return;
-  for (let round = 0; round < roundsMax; round++) {
-    for (const lane of lanes) {
-      const micros = await lane.write(round);
-      lane.micros.push(micros);
-      if (performance.now() + micros / 1000 > deadline) return;
+function measure(methods: readonly ProbeMethod[], alignment: number, deadline: number): Pick<StorageProbe, "flushMethod" | "micros"> {
+  const micros = methods.map((): number[] => []);
+  try {
+    for (let round = 0; round < roundsMax && performance.now() < deadline; round++) {
+      for (const [index, method] of methods.entries()) {
+        const started = performance.now();
+        method.write((round % fileUnits) * alignment);
+        (micros[index] as number[]).push((performance.now() - started) * 1000);
+      }
     }
+  } finally {
+    for (const method of methods) method.close();
   }
+  return verdict(methods, micros);
 }
 
-function verdict(lanes: readonly ProbeLane[], preferred: FlushMethod): Pick<StorageProbe, "flushMethod" | "micros"> {
+function verdict(methods: readonly ProbeMethod[], samples: readonly (readonly number[])[]): Pick<StorageProbe, "flushMethod" | "micros"> {
   const micros: Partial<Record<FlushMethod, number>> = {};
-  let best = { method: preferred, micros: Number.POSITIVE_INFINITY };
-  const enough = lanes.every((lane) => lane.micros.length >= roundsMin);
-  for (const lane of lanes) {
+  let best = { method: methods[0]?.method ?? "separate", micros: Number.POSITIVE_INFINITY };
+  for (const [index, { method }] of methods.entries()) {
     // The first write of each pays for what later ones find ready.
-    const median = medianOf(lane.micros.length > 1 ? lane.micros.slice(1) : lane.micros);
-    if (median === null) continue;
-    micros[lane.method] = median;
-    if (enough && median < best.micros * clearlyFaster) best = { method: lane.method, micros: median };
+    const rest = (samples[index] as readonly number[]).slice(1);
+    const median = [...rest].sort((a, b) => a - b)[rest.length >> 1];
+    if (median === undefined) continue;
+    micros[method] = median;
+    if (index === 0) best = { method, micros: median };
+    else if (rest.length >= roundsMin && median < best.micros * clearlyFaster) best = { method, micros: median };
   }
   return { flushMethod: best.method, micros };
-}
-
-function medianOf(values: readonly number[]): number | null {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? null;
-}
-
-/** One method: a writer of its own on the common file. */
-class ProbeLane {
-  readonly method: FlushMethod;
-  readonly micros: number[] = [];
-  readonly #alignment: number;
-  readonly #writer: BlockWriter;
-  #file: WriterFile = 0;
-  #resolve: () => void = () => undefined;
-  #reject: (error: Error) => void = () => undefined;
-
-  constructor(method: FlushMethod, alignment: number, createWriter: (options: BlockWriterOptions) => BlockWriter) {
-    this.method = method;
-    this.#alignment = alignment;
-    this.#writer = createWriter({
-      bufferBytes: alignment,
-      bufferCount: 1,
-      alignment,
-      flush: method,
-      onWritten: (_token, error) => (error === null ? this.#resolve() : this.#reject(error)),
-      onBatchEnd: () => undefined,
-    });
-  }
-
-  async open(target: string): Promise<void> {
-    this.#file = await this.#writer.openFile(target);
-  }
-
-  /** Microseconds of one durable write. */
-  async write(round: number): Promise<number> {
-    const position = (round % fileUnits) * this.#alignment;
-    const started = performance.now();
-    await new Promise<void>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-      this.#writer.write(this.#file, position, 0, this.#alignment, round);
-    });
-    return (performance.now() - started) * 1000;
-  }
-
-  close(): Promise<void> {
-    return this.#writer.close();
-  }
 }

@@ -7,7 +7,8 @@ import { isLocked, lockDirectory } from "../lock.js";
 import { nodeClock } from "../node-clock.js";
 import { nodeFileSystem } from "../node-files.js";
 import type { BlockWriter, BlockWriterOptions, Storage, StorageProbe } from "../storage.js";
-import { dsyncReachesMedia, FsWriter } from "./fs-writer.js";
+import { openFsMethods } from "./fs-probe.js";
+import { FsWriter } from "./fs-writer.js";
 
 export function fsStorage(): Storage {
   const writers = new Set<BlockWriter>();
@@ -25,8 +26,7 @@ export function fsStorage(): Storage {
     clock: nodeClock(),
     createWriter,
     probe: (directory, millisMax): Promise<StorageProbe> => {
-      const methods = dsyncReachesMedia ? (["dsync", "separate"] as const) : (["separate"] as const);
-      return probeFlush({ directory, millisMax, methods, createWriter, offsetAlignment: () => 0 });
+      return probeFlush({ directory, millisMax, open: openFsMethods, offsetAlignment: () => 0 });
     },
     randomUuid: () => new Uint8Array(randomBytes(16)),
     lock: (directory) => lockDirectory(directory, binding),

@@ -16,6 +16,7 @@ import { nameOfErrno } from "../system-error.js";
 import { errno, opcode, probeBytes, probeSupported, register } from "./kernel-interface.js";
 import { openRing, type Ring } from "./ring.js";
 import { chooseRing, type SqPollOptions } from "./ring-choice.js";
+import { openUringMethods } from "./uring-probe.js";
 import { UringWriter } from "./uring-writer.js";
 
 export interface UringOptions {
@@ -108,7 +109,12 @@ function uringStorage(native: NativeBinding, options: UringOptions): Storage {
     clock: nodeClock(),
     createWriter,
     probe: (directory, millisMax): Promise<StorageProbe> => {
-      return probeFlush({ directory, millisMax, methods: ["dsync", "linked", "separate"], createWriter, offsetAlignment: (path) => directAlignment(native, path) });
+      return probeFlush({
+        directory,
+        millisMax,
+        open: (path, unitBytes) => openUringMethods(native, path, unitBytes),
+        offsetAlignment: (path) => directAlignment(native, path),
+      });
     },
     randomUuid: () => new Uint8Array(randomBytes(16)),
     lock: (directory) => lockDirectory(directory, native),
