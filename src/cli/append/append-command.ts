@@ -42,7 +42,7 @@ export async function appendCommand(directory: string, partition: string, option
   } finally {
     await log.close().catch(fail);
   }
-  return report({ partition, window, seconds: (performance.now() - started) / 1000, failure: failures[0], interrupt, isJson: options.json === true });
+  return await report({ partition, window, seconds: (performance.now() - started) / 1000, failure: failures[0], interrupt, isJson: options.json === true });
 }
 
 interface FeedOptions {
