@@ -11,9 +11,10 @@ export class AppendWindow {
   lastSequence = 0;
   durableRecords = 0;
   durableBytes = 0;
-  /** The first append that failed. */
-  failure: { readonly error: unknown } | null = null;
+  /** The failed append that lies first in the input. */
+  failure: { readonly error: unknown; readonly index: number } | null = null;
   readonly #partition: Partition;
+  #pushed = 0;
   #pending = 0;
   #pendingBytes = 0;
   #wake: (() => void) | null = null;
@@ -28,12 +29,13 @@ export class AppendWindow {
 
   push(data: Uint8Array): void {
     const bytes = data.length;
+    const index = this.#pushed++;
     this.#pending++;
     this.#pendingBytes += bytes;
     this.#partition.append(data).then(
       (sequence) => {
-        // Acknowledgements come in order: what is counted here is a beginning of the input without holes.
-        if (this.failure === null) {
+        // Acknowledgements come in order, refusals may overtake them: counted is the beginning of the input without holes.
+        if (this.failure === null || index < this.failure.index) {
           if (this.firstSequence === 0) this.firstSequence = sequence;
           this.lastSequence = sequence;
           this.durableRecords++;
@@ -42,7 +44,7 @@ export class AppendWindow {
         this.#finish(bytes);
       },
       (error: unknown) => {
-        this.failure ??= { error };
+        if (this.failure === null || index < this.failure.index) this.failure = { error, index };
         this.#finish(bytes);
       },
     );

@@ -29,14 +29,14 @@ class Parts {
 
   demand(bytes: number): void {
     if (bytes <= this.#bytesMax) return;
-    throw new RingwallError("RINGWALL_RECORD_TOO_LARGE", `a record of the input has ${String(bytes)} bytes or more, the limit is ${String(this.#bytesMax)}`, {
+    throw new RingwallError("RINGWALL_RECORD_TOO_LARGE", `a record of the input has at least ${String(bytes)} bytes, the limit is ${String(this.#bytesMax)}`, {
       remedy: "Check how the input is cut into records, or raise --record-bytes-max.",
     });
   }
 
   take(last: Buffer): Buffer {
-    if (this.bytes === 0) return last;
     this.demand(this.bytes + last.length);
+    if (this.bytes === 0) return last;
     const whole = Buffer.concat([...this.#parts, last]);
     this.#parts = [];
     this.bytes = 0;
