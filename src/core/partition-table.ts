@@ -3,7 +3,7 @@
 // Filled by recovery, kept by the running lane, written into each segment's checkpoint. Pure.
 
 import { assert } from "../base/assert.js";
-import type { CheckpointEntry, Truncation } from "../format/checkpoint.js";
+import { checkpointEntryBytesMax, truncationBytes, type CheckpointEntry, type Truncation } from "../format/checkpoint.js";
 import type { PartitionRun } from "./segment-index.js";
 
 /** One partition of a lane. Fields of the append path are plain: see `ringwall bench append`. */
@@ -13,6 +13,8 @@ export class PartitionState {
   readonly name: string;
   /** First sequence that is kept; records below are trimmed. */
   firstSequence = 1;
+  /** What `firstSequence` will be once the trims that wait for space are placed. */
+  firstAsked = 1;
   /** Last sequence given out; 0 when there never was one. */
   lastSequence = 0;
   /** Last sequence of which every frame lies in a block; below `lastSequence` while appends wait for space. */
@@ -42,6 +44,7 @@ export class PartitionState {
 
   /** Tail truncation, written at (segment, offset). */
   truncate(truncation: Truncation): void {
+    assert(truncation.after >= this.firstSequence - 1, "a truncation keeps what a trim made the beginning");
     this.lastSequence = Math.min(this.lastSequence, truncation.after);
     this.placedSequence = Math.min(this.placedSequence, truncation.after);
     this.durableSequence = Math.min(this.durableSequence, truncation.after);
@@ -53,6 +56,7 @@ export class PartitionState {
   /** Head trim: `firstKept` is the first sequence that stays. */
   trim(firstKept: number): void {
     this.firstSequence = Math.max(this.firstSequence, firstKept);
+    this.firstAsked = Math.max(this.firstAsked, this.firstSequence);
     // A partition trimmed beyond its end goes on behind the trim.
     const last = this.firstSequence - 1;
     this.lastSequence = Math.max(this.lastSequence, last);
@@ -83,15 +87,21 @@ function isBefore(segment: number, offset: number, place: Truncation): boolean {
 export class PartitionTable {
   readonly #byName = new Map<string, PartitionState>();
   readonly #byId: (PartitionState | undefined)[] = [undefined];
-  #checkpointBytes = 0;
+  #nameBytes = 0;
+  /** Truncations of all partitions: whoever adds or forgets some says so with `noteTruncations`. */
+  #truncationCount = 0;
 
   get size(): number {
     return this.#byName.size;
   }
 
-  /** About what a checkpoint of all partitions takes, without truncations. */
+  /** What a checkpoint of all partitions takes at most. */
   get checkpointBytes(): number {
-    return this.#checkpointBytes;
+    return this.#nameBytes + this.#truncationCount * truncationBytes;
+  }
+
+  noteTruncations(change: number): void {
+    this.#truncationCount += change;
   }
 
   get nextId(): number {
@@ -111,7 +121,7 @@ export class PartitionTable {
     assert(!this.#byName.has(name), `partition ${JSON.stringify(name)} is defined once`);
     const state = new PartitionState(0, name);
     this.#byName.set(name, state);
-    this.#checkpointBytes += 32 + 3 * name.length;
+    this.#nameBytes += checkpointEntryBytesMax(name.length * 3, 0);
     return state;
   }
 
@@ -134,10 +144,12 @@ export class PartitionTable {
   restore(entry: CheckpointEntry): PartitionState {
     const state = this.define(entry.id, entry.name);
     state.firstSequence = entry.firstSequence;
+    state.firstAsked = entry.firstSequence;
     state.lastSequence = entry.lastSequence;
     state.placedSequence = entry.lastSequence;
     state.durableSequence = entry.lastSequence;
     state.truncations = [...entry.truncations];
+    this.#truncationCount += entry.truncations.length;
     return state;
   }
 

@@ -91,6 +91,7 @@ export class Replay {
   }
 
   beginSegment(index: SegmentIndex): void {
+    if (this.#group.kind !== "none") this.#index.goesOn = true;
     this.#index = index;
     this.#checkpointDue = true;
     this.#checkpoint = null;

@@ -113,6 +113,8 @@ export class SegmentIndex {
   /** First and last block sequence in the segment; 0 and 0 when it has no block. */
   firstBlock = 0;
   lastBlock = 0;
+  /** Its last group goes on in the next segment, which can't be understood without this one. */
+  goesOn = false;
   /** Checksum field of the last block. */
   lastChecksum = 0;
   /** Offset behind the last block; blocks begin at `firstOffset`. */

@@ -29,10 +29,19 @@ export interface CheckpointEntry {
 }
 
 const fixedBytes = 24;
-const truncationBytes = 24;
+export const truncationBytes = 24;
 
 export const partitionNameBytesMax = 1024;
-export const truncationsMax = 1000;
+
+/** Bytes of an entry at most. */
+export function checkpointEntryBytesMax(nameBytes: number, truncations: number): number {
+  return fixedBytes + truncations * truncationBytes + roundUp8(nameBytes);
+}
+
+/** Truncations that a partition can have so that its entry fits a payload of that size, whatever its name. */
+export function truncationsMax(payloadBytesMax: number): number {
+  return Math.floor((payloadBytesMax - checkpointEntryBytesMax(partitionNameBytesMax, 0)) / truncationBytes);
+}
 
 /** Payloads of at most `payloadBytesMax` that hold all entries, in order. At least one, maybe empty. */
 export function encodeCheckpoint(entries: Iterable<CheckpointEntry>, payloadBytesMax: number): Uint8Array[] {

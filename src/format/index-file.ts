@@ -19,7 +19,8 @@
 //   +108  u32  runs
 //   +112  u32  epoch starts
 //   +116  u32  voids
-//   +120  u64  zero
+//   +120  u32  flags; bit 0: the last group goes on in the next segment
+//   +124  u32  zero
 //   +128       body: epoch starts, voids, runs, as varints (7 bits a byte, low bits first; bit 7: more follow)
 //
 // The header alone links a segment to its neighbours when a log is opened; the body is read when the segment is. Pure.
@@ -58,6 +59,7 @@ export interface IndexSource {
   readonly firstBlock: number;
   readonly lastBlock: number;
   readonly lastChecksum: number;
+  readonly goesOn: boolean;
   readonly epochs: readonly { readonly offset: number; readonly epoch: number }[];
   readonly voids: readonly { readonly from: number; readonly to: number }[];
   readonly runs: ReadonlyMap<number, StoredRun & { readonly entryCount: number; entry(index: number): StoredPlace }>;
@@ -65,6 +67,7 @@ export interface IndexSource {
 
 /** What a body is decoded into. */
 export interface IndexTarget {
+  goesOn: boolean;
   readonly epochs: { readonly offset: number; readonly epoch: number }[];
   readonly voids: { readonly from: number; readonly to: number }[];
   run(partition: number): StoredRun & { restoreEntry(place: StoredPlace): void };
@@ -87,6 +90,7 @@ export interface IndexHeader {
   readonly runCount: number;
   readonly epochCount: number;
   readonly voidCount: number;
+  readonly goesOn: boolean;
 }
 
 /** The whole file. */
@@ -113,6 +117,7 @@ export function encodeIndexFile(index: IndexSource, uuid: Uint8Array, lane: numb
   view.setUint32(108, index.runs.size, true);
   view.setUint32(112, index.epochs.length, true);
   view.setUint32(116, index.voids.length, true);
+  view.setUint32(120, index.goesOn ? 1 : 0, true);
   view.setUint32(8, crc32c(bytes, 0, 12, indexHeaderBytes), true);
   return bytes;
 }
@@ -140,6 +145,7 @@ export function decodeIndexHeader(bytes: Uint8Array): IndexHeader | null {
     runCount: view.getUint32(108, true),
     epochCount: view.getUint32(112, true),
     voidCount: view.getUint32(116, true),
+    goesOn: (view.getUint32(120, true) & 1) !== 0,
   };
   return isPlausible(header) ? header : null;
 }
@@ -148,6 +154,7 @@ export function decodeIndexHeader(bytes: Uint8Array): IndexHeader | null {
 export function decodeIndexBody(bytes: Uint8Array, header: IndexHeader, target: IndexTarget): boolean {
   if (bytes.length !== indexHeaderBytes + header.bodyBytes) return false;
   if (crc32c(bytes, 0, indexHeaderBytes) !== header.bodyChecksum) return false;
+  target.goesOn = header.goesOn;
   const reader = new VarintReader(bytes, indexHeaderBytes);
   let offset = 0;
   for (let index = 0; index < header.epochCount && reader.valid; index++) {

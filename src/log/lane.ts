@@ -178,10 +178,11 @@ export class Lane {
   async control(kind: "trim" | "truncate", state: PartitionState, sequence: number): Promise<void> {
     this.#writer.reap();
     if (this.#state.kind !== "open") throw this.refusal();
-    const lastBefore = state.lastSequence;
-    if (kind === "truncate") state.lastSequence = Math.min(lastBefore, sequence);
+    const before = kind === "truncate" ? state.lastSequence : state.firstAsked;
+    if (kind === "truncate") state.lastSequence = Math.min(before, sequence);
+    else state.firstAsked = Math.max(before, sequence);
     const promise = new Promise<number>(capture);
-    this.#queue.push({ kind, state, sequence, lastBefore, resolve: captured as Resolve });
+    this.#queue.push({ kind, state, sequence, before, resolve: captured as Resolve });
     this.#settle();
     await promise;
   }
@@ -327,7 +328,10 @@ export class Lane {
       }
       case "trim":
       case "truncate":
-        return this.#placer.placeControl(operation);
+        if (!this.#placer.placeControl(operation)) return false;
+        // Its caller waits for the media in every mode.
+        if (this.#acknowledgesAtOnce) this.#tail.closeBlock();
+        return true;
       case "sync":
         if (!this.#tail.addWaiterForAll(operation.resolve)) operation.resolve(0);
         return true;
@@ -391,7 +395,7 @@ export class Lane {
 
   #scheduleTurnEnd(): void {
     const { durability, storage } = this.settings;
-    if (durability.mode === "interval") {
+    if (durability.mode === "interval" && this.#state.kind === "open") {
       this.#armInterval(durability);
       return;
     }

@@ -140,10 +140,11 @@ export class Log {
    * The partition of that name. It need not exist: its first append creates it durably, on the lane that `options` name,
    * else on the one with the fewest partitions; there it stays for ever.
    */
-  partition(name: string, options: PartitionOptions = {}): Partition {
+  partition(name: string, options: PartitionOptions = noPlacement): Partition {
     const known = this.#partitions.get(name);
-    if (known !== undefined && options.lane === undefined && options.with === undefined) return known;
+    if (known !== undefined && options === noPlacement) return known;
     checkPartitionName(name);
+    checkPlacement(options);
     const lane = this.#laneOf(name, options);
     if (known !== undefined) return known;
     const home = this.#opened.lanes[lane] as Lane | ReadOnlyLane;
@@ -168,7 +169,9 @@ export class Log {
    */
   async write(items: readonly WriteItem[]): Promise<number[]> {
     if (!Array.isArray(items) || items.length === 0) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "write takes an array of one item at least");
-    const checked = (items as readonly WriteItem[]).map(({ partition, data }) => {
+    const checked = (items as readonly WriteItem[]).map((item: WriteItem | null | undefined) => {
+      if (typeof item !== "object" || item === null) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "an item of write must be { partition, data }");
+      const { partition, data } = item;
       checkPartitionName(partition);
       checkData(data, this.#options.recordBytesMax, partition);
       return { partition: this.partition(partition), data };
@@ -270,6 +273,15 @@ export class Log {
     assert(found !== undefined, "a partition's lane exists");
     return found;
   }
+}
+
+const noPlacement: PartitionOptions = {};
+
+function checkPlacement(options: PartitionOptions | null): void {
+  if (typeof options !== "object" || options === null) throw new RingwallError("RINGWALL_INVALID_OPTION", "a partition's options must be an object");
+  const unknown = Object.keys(options).find((key) => key !== "lane" && key !== "with");
+  if (unknown !== undefined) throw new RingwallError("RINGWALL_INVALID_OPTION", `there is no option \`${unknown}\``, { remedy: "Known are: lane, with." });
+  if (options.lane !== undefined && options.with !== undefined) throw new RingwallError("RINGWALL_INVALID_OPTION", "`lane` and `with` exclude each other");
 }
 
 function crossLane(partitions: readonly Partition[]): RingwallError {

@@ -11,6 +11,7 @@ import type { RecoveredLane } from "../recovery/recovered-lane.js";
 import { createSuperblock, readSuperblock } from "../recovery/superblock-file.js";
 import type { Storage } from "../storage/storage.js";
 import { Lane } from "./lane.js";
+import { demandTableFits } from "./lane-limits.js";
 import type { ResolvedOptions } from "./options.js";
 import { ReadOnlyLane } from "./read-only-lane.js";
 import { SuperblockStore } from "./superblock-store.js";
@@ -52,6 +53,7 @@ export async function openWriter(request: OpenRequest): Promise<OpenedWriter> {
   try {
     const superblock = new SuperblockStore(storage.files, directory, await readOrCreate(request));
     const recovered = await recoverAll(request, superblock.current, false);
+    for (const { table } of recovered) demandTableFits(table, options, directory);
     for (const [lane, image] of recovered.entries()) lanes.push(createLane(request, superblock, lane, image));
     // Preparing segments touches no byte of the old epoch; no block is written before both are through.
     const started = await Promise.allSettled([beginEpoch(superblock, recovered, options), ...lanes.map((lane) => lane.start())]);

@@ -26,8 +26,8 @@ export interface ControlOperation {
   readonly kind: "trim" | "truncate";
   readonly state: PartitionState;
   readonly sequence: number;
-  /** `lastSequence` before a truncation, for undoing one that never was placed. */
-  readonly lastBefore: number;
+  /** `lastSequence` before a truncation, `firstAsked` before a trim: for undoing one that never was placed. */
+  readonly before: number;
   readonly resolve: Resolve;
 }
 
@@ -48,6 +48,7 @@ export function undoSequences(operations: readonly Operation[]): void {
         const { state, sequence } = operation.items[item] as PlacedItem;
         state.lastSequence = sequence - 1;
       }
-    } else if (operation.kind === "truncate") operation.state.lastSequence = operation.lastBefore;
+    } else if (operation.kind === "truncate") operation.state.lastSequence = operation.before;
+    else if (operation.kind === "trim") operation.state.firstAsked = operation.before;
   }
 }

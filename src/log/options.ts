@@ -88,7 +88,7 @@ const known = new Set<string>([
 
 /** Validates and fills in. Throws RINGWALL_INVALID_OPTION that names the option, what it was and what it may be. */
 export function resolveOptions(options: LogOptions): ResolvedOptions {
-  if (typeof options !== "object" || options === null) throw invalid("options", options, "an object");
+  if (typeof options !== "object" || options === null || Array.isArray(options)) throw invalid("options", options, "an object");
   rejectUnknown("", options, known);
   const bufferBytes = integer(options, "bufferBytes", { fallback: 512 * 1024, min: 16 * 1024, max: blockBytesMax, multipleOf: pageBytes });
   const bufferCount = integer(options, "bufferCount", { fallback: 8, min: 2, max: 1024 });

@@ -1,9 +1,10 @@
 // A partition as users see it: a sequence of records in a log, numbered 1, 2, 3, …
 
 import { RingwallError } from "../base/errors.js";
-import { partitionNameBytesMax, truncationsMax } from "../format/checkpoint.js";
+import { checkpointEntryBytesMax, partitionNameBytesMax, truncationBytes } from "../format/checkpoint.js";
 import type { PartitionState, PartitionTable } from "../core/partition-table.js";
 import type { Lane } from "./lane.js";
+import { hasTableRoom, partitionTruncationsMax } from "./lane-limits.js";
 import type { ReadSource } from "./read-source.js";
 import { get, read, readBatches, tail, tailBatches, type LogRecord, type ReadOptions, type TailOptions } from "./reader.js";
 import { checkData } from "./record-data.js";
@@ -118,7 +119,7 @@ export class Partition {
     const last = this.lastSeq;
     if (!Number.isSafeInteger(before) || before < 1 || before > last + 1) throw outside("before", before, 1, last + 1, this.name);
     const state = this.#found();
-    if (state === null || before <= state.firstSequence) return;
+    if (state === null || before <= state.firstAsked) return;
     await lane.control("trim", state, before);
     await lane.release();
   }
@@ -129,14 +130,15 @@ export class Partition {
    */
   async truncate(after: number): Promise<void> {
     const lane = this.#writer();
-    const first = this.firstSeq;
-    if (!Number.isSafeInteger(after) || after < first - 1) throw outside("after", after, first - 1, this.lastSeq, this.name);
     const state = this.#found();
+    const first = state?.firstAsked ?? 1;
+    if (!Number.isSafeInteger(after) || after < first - 1) throw outside("after", after, first - 1, this.lastSeq, this.name);
     if (state === null || after >= state.lastSequence) return;
-    if (state.truncations.length >= truncationsMax) {
-      throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `the partition was truncated ${String(truncationsMax)} times in the segments that are kept`, {
+    const { settings, table } = lane;
+    if (state.truncations.length >= partitionTruncationsMax(settings) || !hasTableRoom(table, settings, truncationBytes)) {
+      throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "there are too many truncations in the segments that are kept", {
         place: { partition: this.name },
-        remedy: "Trim it, so that old segments go.",
+        remedy: "Trim, so that old segments go.",
       });
     }
     await lane.control("truncate", state, after);
@@ -171,7 +173,7 @@ export class Partition {
   #reserve(): PartitionState {
     const { table, writer } = this.#home;
     // Each segment begins with the whole table and must have room for records behind it.
-    if (writer !== null && table.checkpointBytes > writer.settings.segmentBytes / 4) {
+    if (writer !== null && !hasTableRoom(table, writer.settings, checkpointEntryBytesMax(this.name.length * 3, 0))) {
       throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `the lane's ${String(table.size)} partitions are all that its segments can describe`, {
         place: { partition: this.name },
         remedy: "Open the log with a larger segmentBytes, or with more lanes.",

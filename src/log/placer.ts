@@ -73,9 +73,11 @@ export class Placer {
     if (kind === "truncate") {
       const run = runOf(state, segment.index);
       const last = state.lastSequence;
+      const truncationsBefore = state.truncations.length;
       state.truncate({ segment: segment.ready.id, offset: block.fileOffset + (block.cursor - block.start), after: sequence });
       // Appends that came after the truncation have their sequences already; they are placed behind it.
       state.lastSequence = last;
+      this.#table.noteTruncations(state.truncations.length - truncationsBefore);
       run.truncate(sequence);
       this.#tail.lowerTouched(state, sequence);
     } else state.trim(sequence);
@@ -119,6 +121,7 @@ export class Placer {
     if (operation.itemBytes === 0) this.#noteRecord(block, item);
     this.#tail.putFrame(block, flags, item.state.id, item.sequence, item.data.subarray(operation.itemBytes, operation.itemBytes + bytes));
     operation.started = true;
+    this.#tail.groupIsOpen = !isLast;
     this.#stats.payloadBytes += bytes;
     operation.itemBytes = endsRecord ? 0 : operation.itemBytes + bytes;
     if (endsRecord) operation.itemIndex++;

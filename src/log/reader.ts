@@ -81,6 +81,7 @@ function ownMemory(data: Uint8Array): Uint8Array {
 }
 
 function openBatches(source: ReadSource, state: PartitionState, options: ReadOptions): RecordBatches {
+  checkOptions(options);
   const { from, to, limit, signal } = options;
   if (from !== undefined) checkSequence("from", from);
   if (to !== undefined) checkCount("to", to);
@@ -96,10 +97,15 @@ function openBatches(source: ReadSource, state: PartitionState, options: ReadOpt
 }
 
 function openTail(source: ReadSource, state: PartitionState, options: TailOptions): RecordBatches {
+  checkOptions(options);
   const { from, signal } = options;
   if (from !== undefined) checkSequence("from", from);
   checkSignal(signal);
   return new RecordBatches(source, state, { from, to: undefined, limit: Number.POSITIVE_INFINITY, isTail: true, signal });
+}
+
+function checkOptions(options: unknown): void {
+  if (typeof options !== "object" || options === null) throw invalidArgument("options", "an object", options);
 }
 
 function checkSequence(name: string, value: unknown): void {

@@ -102,12 +102,7 @@ export class SegmentShelf implements ReadSource {
 
   /** Frees segments at the head that hold nothing live; `onFree` gets their files once nothing refers to them any more. */
   async release(table: PartitionTable, onFree: (path: string) => void): Promise<void> {
-    const free: number[] = [];
-    for (const segment of this.#ids.slice(0, -1)) {
-      // A block may still be on its way into one that is not sealed.
-      if (segment > this.#sealedUpTo || !isDead(await this.segmentIndex(segment), table)) break;
-      free.push(segment);
-    }
+    const free = await this.#deadAtHead(table);
     if (free.length === 0) return;
     const firstKept = this.#ids[free.length] as number;
     // 1. a segment is recycled; 2. power fails before the superblock knows; 3. recovery misses a kept segment and reports
@@ -121,7 +116,28 @@ export class SegmentShelf implements ReadSource {
       await this.files.remove(`${this.directory}/${indexName(segment)}`);
       onFree(`${this.directory}/${segmentName(segment)}`);
     }
-    for (const state of table) state.forgetTruncationsBefore(firstKept);
+    for (const state of table) {
+      const before = state.truncations.length;
+      state.forgetTruncationsBefore(firstKept);
+      table.noteTruncations(state.truncations.length - before);
+    }
+  }
+
+  /** Segments from the first on that hold nothing live, and nothing that a kept one needs to be understood. */
+  async #deadAtHead(table: PartitionTable): Promise<number[]> {
+    const dead: number[] = [];
+    let count = 0;
+    for (const segment of this.#ids.slice(0, -1)) {
+      // A block may still be on its way into one that is not sealed.
+      if (segment > this.#sealedUpTo) break;
+      const index = await this.segmentIndex(segment);
+      if (!isDead(index, table)) break;
+      dead.push(segment);
+      // 1. a batch begins here and ends in the next segment; 2. this one is freed; 3. recovery meets a group without
+      // its beginning and can't tell that it is complete. So both go, or none.
+      if (!index.goesOn) count = dead.length;
+    }
+    return dead.slice(0, count);
   }
 
   async close(): Promise<void> {

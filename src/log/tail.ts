@@ -18,6 +18,7 @@ import { blockSeed } from "../format/seed.js";
 import type { BlockWriter } from "../storage/storage.js";
 import { BlockBuffer, type Resolve } from "./block-buffer.js";
 import { beginFrame, copyBytes, kindBits } from "./frame-writer.js";
+import { checkpointPayloadBytesMax } from "./lane-limits.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneSettings } from "./lane-settings.js";
 import type { LaneStats } from "./lane-stats.js";
@@ -35,7 +36,6 @@ export interface TailOptions {
 }
 
 const windowSize = 32;
-const checkpointPayloadBytesMax = 32 * 1024;
 /** A frame's time has 32 bits of milliseconds: long before they end, the lane goes on in a new segment. */
 const segmentMillisMax = 0x7fff_ffff;
 
@@ -46,6 +46,8 @@ export class Tail {
   readonly frameBytesMax: number;
   /** The block that takes frames now. */
   open: BlockBuffer | null = null;
+  /** Whether the last frame placed belongs to a group that goes on. */
+  groupIsOpen = false;
   /** Whether the last submitted block holds something that no later block's horizon covers. */
   uncovered = false;
   /** Under durability "none": what the last explicit sync covered. */
@@ -183,6 +185,7 @@ export class Tail {
   /** One frame into a block that has room for it. */
   putFrame(block: BlockBuffer, kindAndFlags: number, partition: number, sequence: number, payload: Uint8Array): void {
     const segment = block.segment as LaneSegment;
+    assert(block.cursor + frameHeaderBytes + roundUp8(payload.length) <= block.limit, "a frame stays inside its block");
     const place = beginFrame(block, payload.length | kindAndFlags, partition, sequence, this.time() - segment.index.baseTime);
     copyBytes(this.memory, place, payload);
     segment.holdsData = true;
@@ -272,12 +275,13 @@ export class Tail {
       return false;
     }
     const index = new SegmentIndex(ready.id, ready.baseTime, this.#settings.alignment);
+    if (this.#current !== null && this.groupIsOpen) this.#current.index.goesOn = true;
     if (this.#current !== null) this.#leaving.push({ segment: this.#current, lastBlock: this.#nextBlock - 1 });
     this.#current = { ready, index, seed: this.#seed(ready), nextOffset: this.#settings.alignment, holdsData: false };
     this.#rotationRequested = false;
     stats.segments++;
     const entries = [...this.#settings.recovered.table].map((state) => state.toCheckpoint());
-    this.#checkpoint = { payloads: encodeCheckpoint(entries, Math.min(checkpointPayloadBytesMax, this.frameBytesMax - 64)), next: 0 };
+    this.#checkpoint = { payloads: encodeCheckpoint(entries, checkpointPayloadBytesMax(this.#settings)), next: 0 };
     onSegment(index);
     return true;
   }
