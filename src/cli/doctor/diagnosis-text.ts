@@ -2,7 +2,7 @@
 
 import type { Output } from "../output.js";
 import { bytesText, countText, tableText } from "../quantities.js";
-import type { Diagnosis, FlushMeasurement } from "./doctor-command.js";
+import type { Diagnosis, FlushMeasurement } from "./diagnosis.js";
 import type { Feature } from "./feature.js";
 
 const methodNames: Readonly<Record<string, string>> = {

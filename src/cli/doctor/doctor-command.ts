@@ -12,37 +12,12 @@ import { type ExitCode, exitCode } from "../exit-codes.js";
 import { standardOutput } from "../output.js";
 import { CommandError } from "../report-failure.js";
 import { diagnosisText } from "./diagnosis-text.js";
-import type { Feature } from "./feature.js";
-import { fileSystemOf, lockedMemoryMax, machineFacts, uringSwitch, type FileSystemFacts, type MachineFacts } from "./machine.js";
+import type { Diagnosis, FlushMeasurement } from "./diagnosis.js";
+import { fileSystemOf, lockedMemoryMax, machineFacts, uringSwitch } from "./machine.js";
 import { probeUring } from "./uring-probe.js";
 
 /** Enough for some dozens of durable writes per method, also on a slow disk. */
 const probeMillisMax = 400;
-
-export interface FlushMeasurement {
-  readonly backend: "uring" | "fs";
-  readonly method: string;
-  readonly microsP50: number;
-  /** The one that a new log here would use. */
-  readonly chosen: boolean;
-}
-
-export interface Diagnosis {
-  readonly machine: MachineFacts;
-  /** Where the disk was tried; an ancestor when the directory is not there yet. */
-  readonly directory: string;
-  readonly fileSystem: FileSystemFacts | null;
-  readonly checksumKernel: string;
-  /** RLIMIT_MEMLOCK in bytes; null: unlimited or unknown. */
-  readonly lockedMemoryBytesMax: number | null;
-  readonly uringSwitch: string | null;
-  /** The backend that a log gets here. */
-  readonly backend: "uring" | "fs";
-  readonly features: readonly Feature[];
-  readonly alignment: number;
-  readonly flush: readonly FlushMeasurement[];
-  readonly log: "none" | "open for writing" | "not locked";
-}
 
 export async function doctorCommand(directory: string, options: CommonOptions): Promise<ExitCode> {
   const place = existingAncestor(directory);

@@ -69,6 +69,9 @@ export class SegmentLook implements ScanVisitor {
   endSegment(_file: SegmentFile, unreadable: readonly ByteRange[], size: number): void {
     this.fileBytes = size;
     const { dueEnd } = this.#options;
+    // What lies behind the end was in flight at a crash, or still is: recovery tells about it, and it is no damage.
+    const inFlight = dueEnd === 0 ? -1 : this.damage.findIndex((range) => range.from >= dueEnd);
+    if (inFlight >= 0) this.damage.length = inFlight;
     if (this.endOffset < dueEnd) this.damage.push({ from: this.endOffset, to: dueEnd, what: "blocks should reach further than the last one that verifies" });
     for (const { from, to } of unreadable) this.damage.push({ from, to, what: "the device can't read this" });
   }

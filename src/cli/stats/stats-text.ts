@@ -1,7 +1,7 @@
 // The statistics of a log as people read them.
 
 import { bytesText, countOf, countText, tableText } from "../quantities.js";
-import type { LogStatistics } from "./stats-command.js";
+import type { LogStatistics } from "./log-statistics.js";
 
 const partitionsShown = 50;
 const segmentsShown = 20;
@@ -18,7 +18,7 @@ function partitionTable({ partitions }: LogStatistics): string {
     JSON.stringify(name), String(first), String(last), countText(records), bytesText(payloadBytes), String(lane), oldestSegment === null ? "-" : String(oldestSegment),
   ]);
   const more = partitions.length > partitionsShown ? `\n… and ${countText(partitions.length - partitionsShown)} more: --json has all of them` : "";
-  return tableText([["partition", "first", "last", "records", "payload", "lane", "oldest segment"], ...rows]) + more;
+  return tableText([["partition", "first", "last", "records", "payload on disk", "lane", "oldest segment"], ...rows]) + more;
 }
 
 function segmentTable({ segments }: LogStatistics): string {

@@ -132,7 +132,9 @@ class VerifyPass {
     for (const { segment, index } of recovered.segments) {
       if (index === null || !indexes.includes(segment)) continue;
       const stored = await readIndexFile({ files: this.#files, directory, lane, uuid }, segment).catch(nullIfGone);
-      const reason = stored === null ? "the index file does not verify" : disagreement(stored, index);
+      // A damaged segment can't contradict its index: the index still tells what was there.
+      const isWhole = recovered.report.verdict !== "damaged";
+      const reason = stored === null ? "the index file does not verify" : isWhole ? disagreement(stored, index) : null;
       if (reason === null) continue;
       this.#findings.push({
         costsRecords: false,
@@ -140,7 +142,7 @@ class VerifyPass {
         lane,
         segment,
         what: reason,
-        meaning: stored === null ? "No record is lost: it is rebuilt from its segment." : "Remove this file: it is rebuilt from its segment.",
+        meaning: stored === null ? "No record is lost: whoever needs it rebuilds it from its segment." : "No record is lost, but readers may miss some: the segment is whole, so remove this index file while nobody has the log open, and it is rebuilt.",
       });
     }
   }
