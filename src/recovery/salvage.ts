@@ -132,6 +132,8 @@ class LaneSalvage {
       const end = next !== null && file.segment === next.segment ? next.offset : await this.#size(file);
       if (end > start) regions.push({ segment: file.segment, path: file.path, from: start, to: end, reason, frames: await this.#searchRegion(file, start, end, next) });
     }
+    // What was found last may lack what stood behind it: a group must not go on over the rest of the gap.
+    this.#miss(0, 0);
     for (const { frames, ...region } of regions) {
       // The unused rest of a segment that ended early is no damage.
       const unused = frames === 0 && region.segment === from.segment && regions.length > 1;
@@ -142,7 +144,8 @@ class LaneSalvage {
 
   /** Takes the frames that verify in [from, to) of the file; returns how many. */
   async #searchRegion(file: SegmentFile, from: number, to: number, next: BlockMark | null): Promise<number> {
-    const seed = this.#seed(file.segment, this.#epochInGap(file.segment, from, next));
+    const epoch = this.#epochInGap(file.segment, from, next);
+    const seed = this.#seed(file.segment, epoch);
     let frames = 0;
     for (let at = from; at < to; ) {
       const length = Math.min(windowBytes + windowBytes / 2, to - at);
@@ -152,6 +155,11 @@ class LaneSalvage {
       const result = this.#searchFrames(stretch, at + length >= to ? length : windowBytes, () => this.#indexFor(file.segment, this.#baseTimeOf(file.segment, next)));
       frames += result.frames;
       at += result.end;
+    }
+    if (frames > 0) {
+      const index = this.#indexFor(file.segment, 0);
+      if (index.epochs[index.epochs.length - 1]?.epoch !== epoch) index.epochs.push({ offset: from, epoch });
+      index.endOffset = to;
     }
     return frames;
   }
