@@ -16,7 +16,7 @@ import type { BlockBuffer, Resolve } from "./block-buffer.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneSettings } from "./lane-settings.js";
 import { LaneStats } from "./lane-stats.js";
-import { undoSequences, type Operation, type PlacedItem } from "./operation.js";
+import { bytesOf, undoSequences, type Operation, type PlacedItem, type RecordsOperation } from "./operation.js";
 import { Placer } from "./placer.js";
 import { SegmentShelf } from "./segment-shelf.js";
 import { SegmentSupply } from "./segment-supply.js";
@@ -25,6 +25,8 @@ import { Tail } from "./tail.js";
 export type LaneState =
   | { readonly kind: "open" | "closing" | "closed" }
   | { readonly kind: "poisoned"; readonly error: RingwallError };
+
+const spaceRetryMs = 200;
 
 let captured: Resolve | undefined;
 /** Shared by all acknowledgements, so that none allocates an executor. */
@@ -43,10 +45,14 @@ export class Lane {
   readonly #placer: Placer;
   readonly #queue: Operation[] = [];
   readonly #conditions: { readonly holds: () => boolean; readonly resolve: () => void }[] = [];
+  readonly #drains: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   readonly #acknowledgesAtOnce: boolean;
 
   #state: LaneState = { kind: "open" };
   #queuedBytes = 0;
+  /** Something that `enqueue` had accepted found no space to the end. */
+  #closeFailure: RingwallError | null = null;
+  #spaceRetryArmed = false;
   #turnEndScheduled = false;
   #cancelIntervalTimer: (() => void) | null = null;
   #cancelAgeTimer: (() => void) | null = null;
@@ -200,8 +206,12 @@ export class Lane {
 
   /** Resolves when nothing waits for space. */
   async drain(): Promise<void> {
-    await this.#until(() => this.#queue.length === 0);
     if (this.#state.kind === "poisoned") throw this.#state.error;
+    if (this.#queue.length === 0) return;
+    await new Promise<void>((resolve, reject) => {
+      this.#drains.push({ resolve, reject });
+      this.#settle();
+    });
   }
 
   /** Ends the current segment: the next block begins a new one. */
@@ -234,7 +244,8 @@ export class Lane {
     await this.shelf.close();
     const poison = this.#poison;
     if (poison === null) this.#state = { kind: "closed" };
-    else if (wasOpen) throw poison;
+    const failure = poison ?? this.#closeFailure;
+    if (wasOpen && failure !== null) throw failure;
   }
 
   async #closeCleanly(): Promise<void> {
@@ -255,7 +266,6 @@ export class Lane {
   }
 
   #isQuiet(): boolean {
-    if (this.#queue.length > 0 && this.#supply.trouble.kind !== "none") this.#failQueue(this.#supply.trouble.error, true);
     return this.#queue.length === 0 && this.#tail.isQuiet;
   }
 
@@ -275,6 +285,11 @@ export class Lane {
 
   #demandQueueSpace(bytes: number): void {
     const limit = this.settings.bufferBytes * this.settings.bufferCount;
+    const { trouble } = this.#supply;
+    if (trouble.kind === "full" && this.#tail.lacksSpace && this.#queue.length > 0) {
+      this.#settle();
+      throw trouble.error;
+    }
     if (this.#queue.length === 0 || this.#queuedBytes + bytes <= limit) return;
     throw new RingwallError("RINGWALL_BACKPRESSURE", `${String(this.#queuedBytes)} bytes wait for space, the limit is ${String(limit)}`, {
       place: { path: this.settings.directory },
@@ -283,18 +298,15 @@ export class Lane {
   }
 
   #queueRecords(items: readonly PlacedItem[], value: number): Promise<number> {
-    if (this.#acknowledgesAtOnce) {
-      this.#pushRecords(items, null, 0);
-      return Promise.resolve(value);
-    }
     const promise = new Promise<number>(capture);
     this.#pushRecords(items, captured as Resolve, value);
     return promise;
   }
 
   #pushRecords(items: readonly PlacedItem[], resolve: Resolve | null, value: number): void {
-    this.#queue.push({ kind: "records", items, itemIndex: 0, itemBytes: 0, started: false, resolve, value });
-    for (const item of items) this.#queuedBytes += item.data.length;
+    const operation: RecordsOperation = { kind: "records", items, itemIndex: 0, itemBytes: 0, started: false, resolve, value };
+    this.#queue.push(operation);
+    this.#queuedBytes += bytesOf(operation);
     this.#settle();
     if (this.#queue.length > 0) this.stats.waits++;
   }
@@ -315,6 +327,7 @@ export class Lane {
     this.#tail.submitClosed();
     while (this.#queue.length > 0 && this.#place(this.#queue[0] as Operation)) this.#queue.shift();
     if (this.#tail.holdsFrames && !this.#turnEndScheduled) this.#scheduleTurnEnd();
+    if (this.#queue.length === 0) for (const { resolve } of this.#drains.splice(0)) resolve();
     this.#checkConditions();
   }
 
@@ -322,8 +335,12 @@ export class Lane {
   #place(operation: Operation): boolean {
     switch (operation.kind) {
       case "records": {
-        if (!this.#placer.placeRecords(operation)) return false;
-        for (const item of operation.items) this.#queuedBytes -= item.data.length;
+        const block = this.#placer.placeRecords(operation);
+        if (block === null) return false;
+        this.#queuedBytes -= bytesOf(operation);
+        if (operation.resolve === null) return true;
+        if (this.#acknowledgesAtOnce) operation.resolve(operation.value);
+        else block.addWaiter(operation.resolve, operation.value);
         return true;
       }
       case "trim":
@@ -458,20 +475,41 @@ export class Lane {
   #handleSupply(): void {
     const { trouble } = this.#supply;
     if (trouble.kind === "failed") this.#fail(trouble.error);
-    else if (trouble.kind === "full") this.#failQueue(trouble.error, false);
-    this.#settle();
+    else if (trouble.kind === "full" && this.#tail.lacksSpace) {
+      this.#refuseQueue(trouble.error);
+      this.#checkConditions();
+      this.#armSpaceRetry();
+    } else this.#settle();
   }
 
-  /** A full disk: what was not begun is refused and its sequences are given back; nothing acknowledged is touched. */
-  #failQueue(error: RingwallError, alsoStarted: boolean): void {
-    const head = this.#queue[0];
-    const keep = head?.kind === "records" && head.started && !alsoStarted ? 1 : 0;
-    const refused = this.#queue.splice(keep);
+  /** What still waits on a full disk is tried again from time to time, as by every append. */
+  #armSpaceRetry(): void {
+    if (this.#queue.length === 0 || this.#spaceRetryArmed) return;
+    this.#spaceRetryArmed = true;
+    this.settings.storage.clock.after(spaceRetryMs, () => {
+      this.#spaceRetryArmed = false;
+      this.#settle();
+    });
+  }
+
+  /**
+   * A full disk: what waits is refused and its sequences are given back; nothing acknowledged is touched. What was begun,
+   * and what `enqueue` has accepted, with all before it, goes on waiting for space, unless the log is closing.
+   */
+  #refuseQueue(error: RingwallError): void {
+    const kept = this.#state.kind === "closing" ? 0 : this.#queue.findLastIndex(isBound) + 1;
+    const refused = this.#queue.splice(kept);
+    const unheard = refused.some(isBound);
+    for (let index = this.#queue.length - 1; index >= 0; index--) {
+      if (this.#queue[index]?.kind === "sync") refused.unshift(...this.#queue.splice(index, 1));
+    }
     undoSequences(refused);
     for (const operation of refused) {
-      if (operation.kind === "records") for (const item of operation.items) this.#queuedBytes -= item.data.length;
+      if (operation.kind === "records") this.#queuedBytes -= bytesOf(operation);
       operation.resolve?.(Promise.reject(error));
     }
+    if (unheard) this.#closeFailure = error;
+    for (const { reject } of this.#drains.splice(0)) reject(error);
   }
 
   /** A write or flush failed: what is pending is unknown, nothing more is accepted, nothing is retried. */
@@ -486,6 +524,7 @@ export class Lane {
     this.#cancelTimers();
     this.#tail.failWaiters(error);
     for (const operation of this.#queue.splice(0)) operation.resolve?.(Promise.reject(error));
+    for (const { reject } of this.#drains.splice(0)) reject(error);
     this.shelf.fail(error);
     this.#checkConditions();
   }
@@ -511,6 +550,11 @@ export class Lane {
       onChange: () => { this.#handleSupply(); },
     });
   }
+}
+
+/** Begun, or accepted without a promise: it can't be refused any more. */
+function isBound(operation: Operation): boolean {
+  return operation.kind === "records" && (operation.started || operation.resolve === null);
 }
 
 function asBytes(data: Uint8Array | string): Uint8Array {

@@ -17,7 +17,7 @@ export interface RecordsOperation {
   itemIndex: number;
   itemBytes: number;
   started: boolean;
-  /** Gets `value` once all is durable; null for an enqueue. */
+  /** Gets `value` once all is durable, or placed when `durability` acknowledges at once; null for an enqueue. */
   readonly resolve: Resolve | null;
   readonly value: number;
 }
@@ -38,6 +38,12 @@ export interface SyncOperation {
 }
 
 export type Operation = RecordsOperation | ControlOperation | SyncOperation;
+
+export function bytesOf(operation: RecordsOperation): number {
+  let bytes = 0;
+  for (const item of operation.items) bytes += item.data.length;
+  return bytes;
+}
 
 /** Gives back the sequences of operations that were never placed: the newest first. */
 export function undoSequences(operations: readonly Operation[]): void {

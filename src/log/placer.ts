@@ -48,11 +48,11 @@ export class Placer {
     this.#stats.payloadBytes += bytes;
   }
 
-  /** Places what it can of the operation; true when it is through and its waiter hangs on its last block. */
-  placeRecords(operation: RecordsOperation): boolean {
-    if (!operation.started && !this.#defineAll(operation.items)) return false;
+  /** Places what it can of the operation; its last block once it is through, else null. */
+  placeRecords(operation: RecordsOperation): BlockBuffer | null {
+    if (!operation.started && !this.#defineAll(operation.items)) return null;
     while (operation.itemIndex < operation.items.length) {
-      if (!this.#placeFragment(operation, operation.items[operation.itemIndex] as PlacedItem)) return false;
+      if (!this.#placeFragment(operation, operation.items[operation.itemIndex] as PlacedItem)) return null;
     }
     const block = this.#tail.open;
     assert(block !== null, "the last frame of an operation lies in the open block");
@@ -62,8 +62,7 @@ export class Placer {
     }
     block.recordCount += operation.items.length;
     this.#stats.records += operation.items.length;
-    if (operation.resolve !== null) block.addWaiter(operation.resolve, operation.value);
-    return true;
+    return block;
   }
 
   placeControl({ kind, state, sequence, resolve }: ControlOperation): boolean {

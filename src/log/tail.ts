@@ -46,6 +46,8 @@ export class Tail {
   readonly frameBytesMax: number;
   /** The block that takes frames now. */
   open: BlockBuffer | null = null;
+  /** Why the last block could not be opened: no room in the files. Waiting for a buffer is nothing to worry about. */
+  lacksSpace = false;
   /** Whether the last frame placed belongs to a group that goes on. */
   groupIsOpen = false;
   /** Whether the last submitted block holds something that no later block's horizon covers. */
@@ -236,6 +238,7 @@ export class Tail {
     if (this.#free.length === 0) return null;
     const { alignment, bufferBytes } = this.#settings;
     const needed = Math.max(alignment, blockHeaderBytes + frameBytes);
+    this.lacksSpace = true;
     if ((this.#current === null || this.#mustRotate(this.#current, needed)) && !this.#rotate()) return null;
     const segment = this.#current as LaneSegment;
     const room = segment.ready.readyEnd - segment.nextOffset;
@@ -244,6 +247,7 @@ export class Tail {
       this.#options.supply.handleStall(segment.ready);
       return null;
     }
+    this.lacksSpace = false;
     const block = this.#free.pop() as BlockBuffer;
     block.cursor = block.start + blockHeaderBytes;
     block.limit = block.start + Math.min(bufferBytes, room);

@@ -12,9 +12,9 @@ interface Row {
 }
 
 const rows: Readonly<Record<string, Row>> = {
-  ENOSPC: { code: "RINGWALL_DISK_FULL", remedy: "Free space on that device or trim the log, then open the log again." },
-  EDQUOT: { code: "RINGWALL_DISK_FULL", remedy: "Raise the disk quota or trim the log, then open the log again." },
-  EFBIG: { code: "RINGWALL_DISK_FULL", remedy: "Raise the limit on file sizes (ulimit -f), then open the log again." },
+  ENOSPC: { code: "RINGWALL_DISK_FULL", remedy: "Free space on that device or trim the log: appends go on once there is room." },
+  EDQUOT: { code: "RINGWALL_DISK_FULL", remedy: "Raise the disk quota or trim the log: appends go on once there is room." },
+  EFBIG: { code: "RINGWALL_DISK_FULL", remedy: "Raise the limit on file sizes (ulimit -f): appends go on once there is room." },
   EROFS: { code: "RINGWALL_READ_ONLY", remedy: "Mount the filesystem writable, or open the log with { readOnly: true }." },
   EACCES: { code: "RINGWALL_IO", remedy: "Give this user read and write permission on it." },
   EPERM: { code: "RINGWALL_IO", remedy: "Give this user read and write permission on it." },
@@ -26,7 +26,7 @@ const rows: Readonly<Record<string, Row>> = {
   EIO: { code: "RINGWALL_IO", remedy: "The device failed: look at the kernel's log before trusting it again." },
 };
 
-const other: Row = { code: "RINGWALL_IO", remedy: "Look at the kernel's log, then open the log again." };
+const other: Row = { code: "RINGWALL_IO", remedy: "Look at the kernel's log: appends go on once there is room." };
 
 export interface FailedOperation {
   /** What was tried, as it stands behind "cannot": "write 4096 bytes". */
