@@ -49,11 +49,29 @@ export function freshPath(): string {
 /** Segments of the smallest size, buffers that a few records fill. */
 export const small: LogOptions = { segmentBytes: 1024 * 1024, bufferBytes: 16 * 1024, bufferCount: 4 };
 
-/** A copy of the directory as it is on disk now: what a crash leaves, without the lock of the process that lives on. */
+/**
+ * A copy of the directory as it is on disk now: what a crash leaves, without the lock of the process that lives on.
+ * The superblock comes last: it names the first segment that counts, and files behind it may go while they are copied.
+ */
 export function crashCopy(directory: string): string {
   const copy = freshPath();
-  fs.cpSync(directory, copy, { recursive: true, filter: (source) => !path.basename(source).startsWith("lock") });
+  fs.mkdirSync(copy);
+  const names = fs.readdirSync(directory);
+  for (const lane of names.filter((name) => name.startsWith("lane-"))) {
+    fs.mkdirSync(path.join(copy, lane));
+    for (const file of fs.readdirSync(path.join(directory, lane))) copyIfThere(path.join(directory, lane, file), path.join(copy, lane, file));
+  }
+  fs.copyFileSync(path.join(directory, "superblock"), path.join(copy, "superblock"));
   return copy;
+}
+
+/** Index files are written under another name and renamed; free segments too. */
+function copyIfThere(from: string, to: string): void {
+  try {
+    fs.copyFileSync(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
 }
 
 /** Opens, runs, closes; also when the body fails. */
