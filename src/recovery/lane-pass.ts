@@ -64,7 +64,6 @@ export class LanePass implements ScanVisitor {
   chain: ChainEnd;
   /** The chain reached the seal of a closed log. */
   sealed = false;
-  #cut = false;
   #file: SegmentFile = { segment: 0, path: "" };
   #headerValid = true;
   #place: ScanPlace;
@@ -89,9 +88,13 @@ export class LanePass implements ScanVisitor {
 
   visit(block: FoundBlock): "go on" | "end segment" | "stop" {
     const { header } = block;
-    if (this.#options.limit !== null && header.sequence > this.#options.limit) return "stop";
+    if (this.#options.limit !== null && header.sequence > this.#options.limit) return this.#fits(block) ? "stop" : "go on";
+    // Epochs never go back along the chain: what an older one left behind the chain's end is dead.
+    if (header.epoch < this.chain.epoch) return "go on";
     if (header.horizon > this.horizon) this.horizon = header.horizon;
-    if (!this.#cut && this.#fits(block)) {
+    if (this.#fits(block) && this.#overtakes(header.epoch)) {
+      this.marks.length = 0;
+      this.names.clear();
       this.#accept(block);
       if (header.sequence === this.#options.seal && (header.flags & blockFlag.seal) !== 0) {
         this.sealed = true;
@@ -99,7 +102,6 @@ export class LanePass implements ScanVisitor {
       }
       return "go on";
     }
-    this.#cut = true;
     this.#mark(block);
     return "go on";
   }
@@ -127,6 +129,16 @@ export class LanePass implements ScanVisitor {
     if (header.sequence !== chain.nextBlock || header.previousChecksum !== chain.previousChecksum) return false;
     // An epoch begins with its flag, and never again.
     return header.epoch === chain.epoch ? (header.flags & blockFlag.epochStart) === 0 : header.epoch > chain.epoch && (header.flags & blockFlag.epochStart) !== 0;
+  }
+
+  /**
+   * Whether blocks found since the chain's end are dead if a block of `epoch` continues it. A new epoch may begin in the
+   * next segment, when its first block does not fit behind the cut; then what the old one had in flight there stays:
+   * 1. blocks 8 and 9 are in flight at a segment's end; 2. power fails, 8 is lost, 9 is not; 3. epoch 2 writes its block 8
+   * into the next segment; 4. block 9 of epoch 1 still stands in the segment before, and is neither tail nor damage.
+   */
+  #overtakes(epoch: number): boolean {
+    return this.marks.every((mark) => mark.epoch < epoch);
   }
 
   #accept(block: FoundBlock): void {

@@ -97,8 +97,8 @@ async function followFrom(options: LoadSegmentIndexOptions, segments: readonly S
     },
     visit: (block) => {
       const decision = pass.visit(block);
-      if (pass.marks.length > 0) return "stop";
-      return at > options.segment && !replay.groupOpen ? "stop" : decision;
+      // The next segment's first block settles whether the chain reached it; a group may lead further.
+      return at > options.segment && (pass.marks.length > 0 || !replay.groupOpen) ? "stop" : decision;
     },
     endSegment: (file, unreadable) => pass.endSegment(file, unreadable),
     missSegment: (file) => pass.missSegment(file),

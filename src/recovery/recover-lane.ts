@@ -165,12 +165,23 @@ class LaneRecovery {
   /** Follows the chain from kept segment `from` on, or from further up when the state can't be had from there. */
   async #follow(from: number, limit: number | null, look = false): Promise<Attempt> {
     for (let start = Math.min(from, this.#kept.length); ; start--) {
+      if (this.#goesOnInto(start)) continue;
       const replay = new Replay();
       const pass = await this.#scanFrom(start, look ? null : replay, limit);
       const { segments } = pass;
       const stateless = segments.length === 0 || (segments.length === 1 && replay.checkpointIncomplete) || replay.beginsInsideGroup;
       if (start === 0 || look || !stateless) return { start, pass, replay };
     }
+  }
+
+  /**
+   * Whether the last group of the segment before goes on in kept segment `start`. The index may be older than the group's end:
+   * 1. a group begins in segment 1 and goes on in 2; 2. the index of 1 is written; 3. power fails, and the part in 2 is lost;
+   * 4. the index still counts the part in 1. So both segments are scanned together.
+   */
+  #goesOnInto(start: number): boolean {
+    const before = start === 0 ? undefined : (this.#kept[start - 1] as SegmentFile).segment;
+    return before !== undefined && (this.#rebuilt.get(before) ?? this.#headers.get(before))?.goesOn === true;
   }
 
   async #scanFrom(start: number, replay: Replay | null, limit: number | null): Promise<LanePass> {
@@ -264,7 +275,7 @@ class LaneRecovery {
     const nextBlock = last === undefined ? Math.max(1, before.nextBlock) : last.index.lastBlock + 1;
     if (!this.#options.readOnly) {
       for (const { file, index } of accepted) if (index.lastBlock > horizon) await this.#force(file);
-      await this.#removeStaleIndexes(last?.file.segment ?? this.#record.firstSegment);
+      await this.#removeStaleIndexes(last?.file.segment ?? this.#record.firstSegment, accepted);
     }
     const discarded = pass.marks.filter((mark) => mark.valid).map((mark) => mark.sequence);
     for (let block = nextBlock; block < cut; block++) discarded.push(block);
@@ -351,13 +362,17 @@ class LaneRecovery {
     }
   }
 
-  /** The current segment goes on, and those outside the kept ones are no segments any more. */
-  async #removeStaleIndexes(current: number): Promise<void> {
+  /**
+   * The current segment goes on; those outside the kept ones are no segments any more; and where a group was dropped
+   * the index file may still count it. It must be gone before the new epoch begins, which makes the drop final.
+   */
+  async #removeStaleIndexes(current: number, accepted: readonly PassSegment[]): Promise<void> {
     const { files, directory } = this.#options;
-    for (const segment of this.#files.indexes) {
-      if (segment < this.#record.firstSegment || segment >= current) await files.remove(`${directory}/${indexName(segment)}`);
-    }
-    for (const path of this.#files.leftovers) await files.remove(path);
+    const dropped = new Set(accepted.flatMap(({ file, index }) => (index.voids.length > 0 ? [file.segment] : [])));
+    const stale = this.#files.indexes.filter((segment) => segment < this.#record.firstSegment || segment >= current || dropped.has(segment));
+    const paths = [...stale.map((segment) => `${directory}/${indexName(segment)}`), ...this.#files.leftovers];
+    for (const path of paths) await files.remove(path);
+    if (paths.length > 0) await files.syncDirectory(directory);
   }
 }
 

@@ -77,8 +77,9 @@ class LaneSalvage {
   async run(): Promise<Salvage> {
     const { pass, replay, horizon } = this.#options;
     for (const file of pass.missing) this.#report(file.segment, 0, 0, "the file is missing");
-    for (const mark of pass.marks) {
-      if (mark.sequence < this.#nextBlock || behind(mark, this.#place)) continue;
+    for (const mark of withoutOvertaken(pass.marks)) {
+      // Epochs never go back: a block of an older one is what it left behind its end.
+      if (mark.sequence < this.#nextBlock || mark.epoch < this.#epoch || behind(mark, this.#place)) continue;
       // From the first block on that was in flight when the writer stopped, nothing counts.
       if (this.#nextBlock > horizon && (mark.sequence > this.#nextBlock || !mark.valid)) break;
       if (mark.sequence > this.#nextBlock) await this.#crossGap(mark);
@@ -288,6 +289,26 @@ class LaneSalvage {
       await reader.close();
     }
   }
+}
+
+/** Without blocks in whose place a later epoch wrote others: its block of the same sequence, or a lower one, stands further on. */
+function withoutOvertaken(marks: readonly BlockMark[]): BlockMark[] {
+  const kept: BlockMark[] = [];
+  let epoch = Number.POSITIVE_INFINITY;
+  /** Lowest sequence of the marks behind, of epochs above `epoch`, and of `epoch` itself. */
+  let above = Number.POSITIVE_INFINITY;
+  let lowest = Number.POSITIVE_INFINITY;
+  for (const mark of [...marks].reverse()) {
+    if (mark.epoch < epoch) {
+      above = Math.min(above, lowest);
+      lowest = Number.POSITIVE_INFINITY;
+      epoch = mark.epoch;
+    }
+    if (mark.sequence >= above) continue;
+    lowest = Math.min(lowest, mark.sequence);
+    kept.push(mark);
+  }
+  return kept.reverse();
 }
 
 function behind(mark: BlockMark, place: ScanPlace): boolean {

@@ -195,6 +195,25 @@ test("a lost truncation: what it may have hidden is not passed for alive", async
   });
 });
 
+test("dead blocks behind a segment's end stay dead when something before them is damaged", async () => {
+  await withLog(async (log) => {
+    inTurns(log, 8);
+    const { previousChecksum, offset, nextBlock } = log;
+    log.block([record(1, 8, "dead")], { lost: true, horizon: 7 });
+    log.block([record(1, 9, "dead")], { horizon: 7 });
+    Object.assign(log, { nextBlock, previousChecksum, offset });
+    log.reopen();
+    log.rotate([entry(1, "a", 7), entry(2, "b", 7)]);
+    log.block([record(1, 8, "a8"), record(2, 8, "b8")]);
+    log.block([record(1, 9, "a9"), record(2, 9, "b9")]);
+    log.reopen();
+    log.write(1, log.blocks[4]!.offset, new Uint8Array(alignment));
+    const lane = await recoverDamaged(log);
+    assert.deepEqual(lane.report.lost, [lost(1, "a", 4, 4), lost(2, "b", 4, 4)]);
+    assert.deepEqual(await readBack(log, lane), all(9, 4));
+  });
+});
+
 test("lost ranges that were trimmed or truncated later are missed by nobody", async () => {
   await withLog(async (log) => {
     inTurns(log, 8);

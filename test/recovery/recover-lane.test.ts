@@ -204,6 +204,46 @@ test("leftovers of an epoch before the last lie behind the tail with a sequence 
   });
 });
 
+test("a new epoch begins in the next segment: what the old one had in flight before that is neither tail nor damage", async () => {
+  await withLog(async (log) => {
+    begin(log);
+    const { previousChecksum, offset } = log;
+    log.block([record(1, 4, "dead")], { lost: true, horizon: 3 });
+    log.block([record(1, 5, "dead")], { horizon: 3 });
+    log.block([record(1, 6, "dead")], { horizon: 3 });
+    Object.assign(log, { nextBlock: 4, previousChecksum, offset });
+    log.reopen();
+    log.rotate([entry(1, "a", 3)]);
+    for (let sequence = 4; sequence < 9; sequence++) log.block([record(1, sequence, "alive")]);
+    const content = { a: [...three, ...[4, 5, 6, 7, 8].map((sequence) => `${String(sequence)}:alive`)] };
+    assert.deepEqual(await readBack(log, await recover(log)), content);
+    // From the next epoch on the superblock says nothing about that place any more.
+    log.reopen();
+    const lane = await recover(log);
+    assert.deepEqual([lane.report.verdict, await readBack(log, lane)], ["clean", content]);
+    log.block([record(1, 9, "third epoch")]);
+    assert.equal((await recover(log)).report.verdict, "clean");
+  });
+});
+
+test("leftovers behind the end of a segment that a later epoch left early are dead", async () => {
+  await withLog(async (log) => {
+    begin(log);
+    const { previousChecksum, offset } = log;
+    log.block([record(1, 4, "x".repeat(9000))], { lost: true, horizon: 3 });
+    log.block([record(1, 5, "dead")], { horizon: 3 });
+    Object.assign(log, { nextBlock: 4, previousChecksum, offset });
+    log.reopen();
+    log.block([record(1, 4, "alive")]);
+    log.rotate([entry(1, "a", 4)]);
+    log.block([record(1, 5, "alive")]);
+    log.reopen();
+    log.block([record(1, 6, "alive")]);
+    const lane = await recover(log);
+    assert.deepEqual([lane.report.verdict, await readBack(log, lane)], ["clean", { a: [...three, "4:alive", "5:alive", "6:alive"] }]);
+  });
+});
+
 test("a higher epoch without its start flag, and a start flag without a higher epoch, do not continue the chain", async () => {
   for (const change of [{ epoch: 2, flags: 0 }, { epoch: 1, flags: blockFlag.epochStart }]) {
     await withLog(async (log) => {

@@ -10,7 +10,7 @@ import { writeSegmentIndex } from "#src/recovery/write-segment-index.js";
 import type { SegmentIndex } from "#src/core/segment-index.js";
 import { nodeFileSystem } from "#src/storage/node-files.js";
 import { FailingFiles } from "./failing-files.js";
-import { alignment, define, entry, group, record, type LogBuilder } from "./log-builder.js";
+import { alignment, baseTime, define, entry, group, record, type LogBuilder } from "./log-builder.js";
 import { readBack, type Content } from "./read-back.js";
 import { recover, withLog } from "./recovering.js";
 
@@ -169,6 +169,32 @@ test("the current segment begins inside a group: the segment before is scanned t
     await writeSegmentIndex({ files, directory: log.directory, index: whole.segments[0]!.index!, uuid: log.uuid, lane: 0 });
     const lane = await recover(log);
     assert.deepEqual([lane.report.damaged, await readBack(log, lane)], [[], { a: ["1:one", "2:two", "3:three", "4:four"] }]);
+  });
+});
+
+test("a group goes on over the end of a segment whose index is written, and is lost behind it: the index does not bring it back", async () => {
+  await withLog(async (log) => {
+    log.rotate();
+    log.block([define(1, "a"), record(1, 1, "one")]);
+    const frames = group(record(1, 2, "dead"), record(1, 3, "dead"));
+    log.block(frames.slice(0, 1));
+    log.rotate([entry(1, "a", 1)]);
+    // The writer's index counts what it placed, as it does while the group is on its way.
+    const index = (await recover(log, { readOnly: true })).segments[0]!.index!;
+    index.goesOn = true;
+    index.voids.length = 0;
+    index.run(1).note(2, log.blocks[2]!.offset, 64, 4, baseTime + 1);
+    await writeSegmentIndex({ files, directory: log.directory, index, uuid: log.uuid, lane: 0 });
+    for (const readOnly of [true, false]) {
+      const lane = await recover(log, { readOnly });
+      assert.deepEqual([lane.report.verdict, await readBack(log, lane)], ["clean", { a: ["1:one"] }]);
+      assert.equal(existsSync(indexPath(log, 1)), readOnly);
+    }
+    log.reopen();
+    log.block([record(1, 2, "alive")]);
+    log.rotate([entry(1, "a", 2)]);
+    assert.deepEqual(await readBack(log, await recover(log)), { a: ["1:one", "2:alive"] });
+    assert.equal((await load(log, 1)).runs.get(1)?.lastSequence, 1);
   });
 });
 
