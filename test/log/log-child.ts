@@ -123,6 +123,7 @@ async function obey(): Promise<void> {
     else if (action === "close") {
       await log.close();
       answer({ closed: true });
+      process.stdin.destroy();
       return;
     }
     answer({ done: action, last: partition.lastSeq, stats: log.stats()[0] });
