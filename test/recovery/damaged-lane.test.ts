@@ -93,6 +93,25 @@ for (const kernels of kernelsHere) {
   });
 }
 
+for (const kernels of kernelsHere) {
+  test(`damage below H (${kernels.name}): a large block without its header is searched in windows, and no frame falls between them`, async () => {
+    await withLog(async (log) => {
+      log.rotate();
+      const text = "x".repeat(1999);
+      const count = 3000;
+      log.block([define(1, "a"), record(1, 1, "first")]);
+      const block = log.block(Array.from({ length: count }, (_, index) => record(1, index + 2, text)));
+      for (let sequence = 0; sequence < 3; sequence++) log.block([record(1, count + 2 + sequence, "after")]);
+      assert.ok(block.bytes > 5 * 1024 * 1024);
+      flip(log, 1, block.offset + 20);
+      flip(log, 1, block.frames[1500]! + 100);
+      const lane = await recover(log, { kernels, readOnly: true });
+      assert.deepEqual([lane.report.verdict, lane.report.lost], ["damaged", [lost(1, "a", 1502, 1502)]]);
+      assert.equal(lane.report.scannedRecords, 1 + count - 1 + 3);
+    }, 8 * 1024 * 1024);
+  });
+}
+
 test("damage below H: a zeroed block costs its records and nothing else", async () => {
   await withLog(async (log) => {
     inTurns(log, 12);
