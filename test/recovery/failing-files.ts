@@ -14,6 +14,8 @@ export class FailingFiles implements FileSystem {
   readonly #bad: BadRange[] = [];
   /** Bytes read so far, per path: what recovery looked at. */
   readonly read = new Map<string, number>();
+  /** Paths of files that were synced. */
+  readonly synced: string[] = [];
 
   constructor(files: FileSystem) {
     this.#files = files;
@@ -37,7 +39,10 @@ export class FailingFiles implements FileSystem {
       path,
       size: () => file.size(),
       writeAt: (bytes, position) => file.writeAt(bytes, position),
-      sync: () => file.sync(),
+      sync: async () => {
+        await file.sync();
+        this.synced.push(path);
+      },
       close: () => file.close(),
       readAt: async (into, position) => {
         const end = position + into.length;

@@ -6,6 +6,8 @@ import { test } from "node:test";
 import { blockFlag, blockHeaderBytes } from "#src/format/block.js";
 import { frameFlag } from "#src/format/frame.js";
 import { blocksInFlightUnbounded } from "#src/format/superblock.js";
+import { nodeFileSystem } from "#src/storage/node-files.js";
+import { FailingFiles } from "./failing-files.js";
 import { alignment, checkpoint, define, entry, fragments, group, record, trim, truncate, type LogBuilder } from "./log-builder.js";
 import { readBack } from "./read-back.js";
 import { kernelsHere, recover, withLog } from "./recovering.js";
@@ -483,6 +485,20 @@ test("live writer: segments trimmed and used anew since the superblock was read 
     const lane = await recover(log, { readOnly: true, liveWriter: true });
     assert.equal(lane.report.verdict, "clean");
     assert.deepEqual(lane.segments.map(({ segment }) => segment), [2]);
+  });
+});
+
+test("a writer's recovery forces files with accepted blocks above H, and no others; a reader's forces nothing", async () => {
+  await withLog(async (log) => {
+    begin(log);
+    log.rotate([entry(1, "a", 3)], { horizon: 1 });
+    log.rotate([entry(1, "a", 3)], { horizon: 3 });
+    log.block([record(1, 4, "four")], { horizon: 3 });
+    for (const [readOnly, synced] of [[false, [log.path(2), log.path(3)]], [true, []]] as const) {
+      const files = new FailingFiles(nodeFileSystem());
+      await recover(log, { files, readOnly });
+      assert.deepEqual(files.synced, synced);
+    }
   });
 });
 
