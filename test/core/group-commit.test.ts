@@ -1,0 +1,75 @@
+// Group commit: every order of submissions and completions, explored; the horizon, the bound in flight, when a block is cut.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { GroupCommit } from "#src/core/group-commit.js";
+
+const eagerBytes = 1000;
+
+/** What has happened: s for a submission, or the sequence of a completion. */
+type Step = "s" | number;
+
+function replay(inFlightMax: number, base: number, steps: readonly Step[]): { readonly commit: GroupCommit; readonly completed: ReadonlySet<number> } {
+  const commit = new GroupCommit({ inFlightMax, eagerBytes, horizon: base });
+  const completed = new Set<number>();
+  for (const step of steps) {
+    if (step === "s") commit.handleSubmitted(commit.submitted + 1);
+    else {
+      completed.add(step);
+      assert.equal(commit.handleWritten(step), commit.horizon);
+    }
+  }
+  return { commit, completed };
+}
+
+test("every order of completions of up to seven blocks, every bound: the horizon is the longest complete prefix", () => {
+  let states = 0;
+  const explore = (inFlightMax: number, base: number, steps: readonly Step[], blocks: number): void => {
+    const { commit, completed } = replay(inFlightMax, base, steps);
+    states++;
+    let prefix = base;
+    while (completed.has(prefix + 1)) prefix++;
+    assert.equal(commit.horizon, prefix, steps.join());
+    assert.equal(commit.inFlight, commit.submitted - prefix);
+    assert.ok(commit.inFlight <= inFlightMax, "never more in flight than recovery allows for");
+    assert.equal(commit.hasRoom, commit.inFlight < inFlightMax);
+    assert.equal(commit.cutsAtTurnEnd, commit.inFlight === 0);
+    for (const bytes of [0, eagerBytes - 1, eagerBytes, 2 * eagerBytes]) assert.equal(commit.isEager(bytes), bytes >= eagerBytes && commit.hasRoom);
+    if (commit.hasRoom && commit.submitted < base + blocks) explore(inFlightMax, base, [...steps, "s"], blocks);
+    for (let block = prefix + 1; block <= commit.submitted; block++) if (!completed.has(block)) explore(inFlightMax, base, [...steps, block], blocks);
+  };
+  explore(1, 0, [], 6);
+  explore(2, 0, [], 7);
+  explore(3, 0, [], 6);
+  explore(4, 2 ** 40, [], 5);
+  assert.ok(states > 3000, `${states} states`);
+});
+
+test("what can't be is an assertion: out of order, beyond the bound, twice, or never submitted", () => {
+  const fresh = (): GroupCommit => new GroupCommit({ inFlightMax: 2, eagerBytes, horizon: 10 });
+  const refuse = (steps: (commit: GroupCommit) => void): void => {
+    assert.throws(() => steps(fresh()), { name: "RingwallAssertionError" });
+  };
+  refuse((commit) => commit.handleSubmitted(10));
+  refuse((commit) => commit.handleSubmitted(12));
+  refuse((commit) => { for (const sequence of [11, 12, 13]) commit.handleSubmitted(sequence); });
+  refuse((commit) => commit.handleWritten(11));
+  refuse((commit) => commit.handleWritten(10));
+  refuse((commit) => { commit.handleSubmitted(11); commit.handleSubmitted(12); commit.handleWritten(12); commit.handleWritten(12); });
+  refuse((commit) => { commit.handleSubmitted(11); commit.handleWritten(11); commit.handleWritten(11); });
+  for (const inFlightMax of [0, 31, -1]) assert.throws(() => new GroupCommit({ inFlightMax, eagerBytes, horizon: 0 }), { name: "RingwallAssertionError" });
+});
+
+test("thirty in flight, completed backwards: the horizon waits for the first", () => {
+  const commit = new GroupCommit({ inFlightMax: 30, eagerBytes, horizon: 5 });
+  for (let sequence = 6; sequence <= 35; sequence++) commit.handleSubmitted(sequence);
+  assert.equal(commit.hasRoom, false);
+  for (let sequence = 35; sequence > 6; sequence--) assert.equal(commit.handleWritten(sequence), 5);
+  assert.equal(commit.handleWritten(6), 35);
+  assert.equal(commit.inFlight, 0);
+});
+
+test("no block is eager under an infinite bound on bytes: durability by interval", () => {
+  const commit = new GroupCommit({ inFlightMax: 4, eagerBytes: Number.POSITIVE_INFINITY, horizon: 0 });
+  assert.equal(commit.isEager(Number.MAX_SAFE_INTEGER), false);
+});

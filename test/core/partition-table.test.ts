@@ -1,0 +1,127 @@
+// Partitions of a lane: ids, trims and truncations against a plain model, and what a checkpoint brings back.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { PartitionState, PartitionTable } from "#src/core/partition-table.js";
+import { checkpointEntryBytesMax, encodeCheckpoint } from "#src/format/checkpoint.js";
+
+function filled(last: number): PartitionState {
+  const state = new PartitionState(1, "p");
+  state.lastSequence = state.placedSequence = state.durableSequence = last;
+  return state;
+}
+
+const numbers = (state: PartitionState): number[] => [state.firstSequence, state.lastSequence, state.placedSequence, state.durableSequence];
+
+test("ids are dense, given once, in order of definition; names are found by name and id", () => {
+  const table = new PartitionTable();
+  const reserved = table.reserve("reserved");
+  assert.deepEqual([reserved.id, table.size, table.nextId], [0, 1, 1]);
+  const first = table.define(1, "first");
+  table.assignId(reserved);
+  assert.deepEqual([first.id, reserved.id, table.nextId], [1, 2, 3]);
+  assert.equal(table.byName("reserved"), reserved);
+  assert.equal(table.byId(2), reserved);
+  assert.deepEqual([table.byName("none"), table.byId(0), table.byId(3), table.byName("__proto__")], [undefined, undefined, undefined, undefined]);
+  table.reserve("never written");
+  assert.deepEqual([...table].map((state) => state.name), ["first", "reserved"]);
+  for (const wrong of [() => table.define(5, "gap"), () => table.define(1, "again"), () => table.reserve("first"), () => table.assignId(first)]) {
+    assert.throws(wrong, { name: "RingwallAssertionError" });
+  }
+});
+
+test("trim: forwards only, and beyond the end the partition goes on behind it", () => {
+  const state = filled(10);
+  state.trim(4);
+  assert.deepEqual(numbers(state), [4, 10, 10, 10]);
+  state.trim(2);
+  assert.deepEqual(numbers(state), [4, 10, 10, 10]);
+  state.trim(11);
+  assert.deepEqual(numbers(state), [11, 10, 10, 10]);
+  state.trim(20);
+  assert.deepEqual(numbers(state), [20, 19, 19, 19]);
+});
+
+test("truncate lowers every last sequence, never raises one, and not below the trim", () => {
+  const state = filled(10);
+  state.durableSequence = 7;
+  state.truncate({ segment: 1, offset: 100, after: 8 });
+  assert.deepEqual(numbers(state), [1, 8, 8, 7]);
+  state.truncate({ segment: 1, offset: 200, after: 3 });
+  assert.deepEqual(numbers(state), [1, 3, 3, 3]);
+  state.trim(3);
+  state.truncate({ segment: 1, offset: 300, after: 2 });
+  assert.deepEqual(numbers(state), [3, 2, 2, 2]);
+  assert.throws(() => state.truncate({ segment: 1, offset: 400, after: 1 }), { name: "RingwallAssertionError" });
+});
+
+test("what is truncated: every history of up to ten operations agrees with a list", () => {
+  // A history is appends and truncations; each takes the next place. The model remembers which frames are alive.
+  let histories = 0;
+  const explore = (history: readonly number[]): void => {
+    histories++;
+    const state = new PartitionState(1, "p");
+    let alive: { sequence: number; place: number }[] = [];
+    const frames: { sequence: number; place: number }[] = [];
+    history.forEach((operation, place) => {
+      if (operation < 0) {
+        const frame = { sequence: ++state.lastSequence, place };
+        frames.push(frame);
+        alive.push(frame);
+      } else {
+        state.truncate({ segment: 1 + (place >> 1), offset: place * 8, after: operation });
+        alive = alive.filter(({ sequence }) => sequence <= operation);
+      }
+    });
+    for (const frame of frames) {
+      const dead = state.isTruncated(frame.sequence, 1 + (frame.place >> 1), frame.place * 8);
+      assert.equal(dead, !alive.includes(frame), `${history.join()} frame ${frame.place}`);
+    }
+    assert.equal(state.lastSequence, alive.length);
+    if (history.length === 10) return;
+    explore([...history, -1]);
+    for (let after = 0; after < state.lastSequence; after++) explore([...history, after]);
+  };
+  explore([]);
+  assert.ok(histories > 1000, `${histories}`);
+});
+
+test("truncations that no later one covers stay until their segments are gone", () => {
+  const state = filled(100);
+  for (const [segment, after] of [[1, 90], [2, 50], [3, 70], [4, 60]] as const) {
+    state.lastSequence = 100;
+    state.truncate({ segment, offset: 8, after });
+  }
+  assert.deepEqual(state.truncations.map(({ segment }) => segment), [2, 4]);
+  state.forgetTruncationsBefore(4);
+  assert.deepEqual(state.truncations.map(({ segment }) => segment), [4]);
+});
+
+test("a checkpoint holds what is placed, not what waits; restored, it is the same table", () => {
+  const table = new PartitionTable();
+  for (let id = 1; id <= 50; id++) {
+    const state = table.define(id, `p${id}`);
+    state.lastSequence = id * 3;
+    state.placedSequence = state.durableSequence = id * 2;
+    if (id % 3 === 0) state.truncate({ segment: id, offset: 64, after: id });
+    if (id % 5 === 0) state.trim(Math.min(id, state.placedSequence));
+  }
+  const restored = new PartitionTable();
+  for (const state of table) restored.restore(state.toCheckpoint());
+  for (const state of table) {
+    const again = restored.byId(state.id) as PartitionState;
+    assert.deepEqual(numbers(again), [state.firstSequence, state.placedSequence, state.placedSequence, state.placedSequence]);
+    assert.deepEqual([again.name, again.truncations], [state.name, state.truncations]);
+    assert.notEqual(again.truncations, state.truncations, "a copy of its own");
+  }
+});
+
+test("checkpointBytes is never less than the checkpoint", () => {
+  const table = new PartitionTable();
+  for (const name of ["a", "日本語", "😀".repeat(200), "x".repeat(1024), "ä"]) table.define(table.nextId, name);
+  const bytes = encodeCheckpoint([...table].map((state) => state.toCheckpoint()), 32 * 1024).reduce((sum, payload) => sum + payload.length, 0);
+  assert.ok(table.checkpointBytes >= bytes, `${table.checkpointBytes} for ${bytes}`);
+  const before = table.checkpointBytes;
+  table.noteTruncations(3);
+  assert.equal(table.checkpointBytes - before, checkpointEntryBytesMax(0, 3) - checkpointEntryBytesMax(0, 0));
+});

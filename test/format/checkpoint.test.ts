@@ -1,0 +1,85 @@
+// Checkpoints: entries come back whatever their names and truncations, payloads keep to their size, damage is no entry.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { checkpointEntryBytesMax, decodeCheckpoint, encodeCheckpoint, partitionNameBytesMax, truncationsMax, type CheckpointEntry } from "#src/format/checkpoint.js";
+
+const largest = Number.MAX_SAFE_INTEGER;
+
+function entry(id: number, name: string, truncations = 0): CheckpointEntry {
+  return {
+    id, name, firstSequence: id * 10, lastSequence: id * 1000,
+    truncations: Array.from({ length: truncations }, (_, index) => ({ segment: index + 1, offset: 4160 + index * 8, after: index })),
+  };
+}
+
+const entries: readonly CheckpointEntry[] = [
+  entry(1, "a"), entry(2, "1234567"), entry(3, "12345678"), entry(4, "123456789"), entry(5, "日本語 😀 \0"), entry(6, "x".repeat(partitionNameBytesMax)), entry(7, "truncated", 3),
+  { id: 0xffff_ffff, name: "limits", firstSequence: largest, lastSequence: largest, truncations: [{ segment: largest, offset: largest, after: largest }] },
+  { id: 9, name: "never written", firstSequence: 1, lastSequence: 0, truncations: [] },
+];
+
+function decodeAll(payloads: readonly Uint8Array[]): CheckpointEntry[] {
+  return payloads.flatMap((payload) => {
+    const decoded = decodeCheckpoint(payload);
+    assert.notEqual(decoded, null);
+    return decoded as CheckpointEntry[];
+  });
+}
+
+test("entries come back, in order, in one payload or many, none larger than allowed", () => {
+  for (const payloadBytesMax of [1100, 1200, 2000, 32 * 1024]) {
+    const payloads = encodeCheckpoint(entries, payloadBytesMax);
+    assert.ok(payloads.every((payload) => payload.length <= payloadBytesMax && payload.length % 8 === 0), `${payloads.map((payload) => payload.length).join()}`);
+    assert.deepEqual(decodeAll(payloads), entries);
+  }
+  assert.equal(encodeCheckpoint(entries, 32 * 1024).length, 1);
+});
+
+test("no partition: one empty payload, which decodes to none", () => {
+  const payloads = encodeCheckpoint([], 1000);
+  assert.deepEqual(payloads.map((payload) => payload.length), [0]);
+  assert.deepEqual(decodeAll(payloads), []);
+});
+
+test("the bound on truncations keeps the largest entry inside one payload, and is not needlessly low", () => {
+  for (const payloadBytesMax of [16 * 1024 - 88, 32 * 1024]) {
+    const most = truncationsMax(payloadBytesMax);
+    const name = "x".repeat(partitionNameBytesMax);
+    assert.ok((encodeCheckpoint([entry(1, name, most)], payloadBytesMax)[0] as Uint8Array).length <= payloadBytesMax);
+    assert.ok(checkpointEntryBytesMax(partitionNameBytesMax, most + 1) > payloadBytesMax);
+    assert.deepEqual(decodeAll(encodeCheckpoint([entry(1, name, most), entry(2, "b")], payloadBytesMax)), [entry(1, name, most), entry(2, "b")]);
+  }
+});
+
+test("an entry takes no more than it was said to", () => {
+  for (const each of entries) {
+    const [payload] = encodeCheckpoint([each], 32 * 1024);
+    assert.ok((payload as Uint8Array).length <= checkpointEntryBytesMax(Buffer.byteLength(each.name), each.truncations.length));
+  }
+});
+
+test("a payload cut off anywhere, or with lengths that lead out of it, is null; at any offset in its memory", () => {
+  const [payload] = encodeCheckpoint(entries.slice(0, 7), 32 * 1024) as [Uint8Array];
+  const starts = new Set([0]);
+  for (let length = 0; length < payload.length; length++) {
+    const decoded = decodeCheckpoint(payload.subarray(0, length));
+    if (decoded !== null) starts.add(length);
+  }
+  assert.equal(starts.size, 7, "only a cut between two entries leaves whole ones");
+  for (const at of [4, 6]) {
+    const wrong = Uint8Array.from(payload);
+    new DataView(wrong.buffer).setUint16(at, 0xffff, true);
+    assert.equal(decodeCheckpoint(wrong), null);
+  }
+  const shifted = new Uint8Array(payload.length + 3);
+  shifted.set(payload, 3);
+  assert.deepEqual(decodeCheckpoint(shifted.subarray(3)), entries.slice(0, 7));
+});
+
+test("numbers beyond the safe range become NaN, which no comparison accepts", () => {
+  const [payload] = encodeCheckpoint([entry(1, "a")], 1000) as [Uint8Array];
+  payload.fill(0xff, 8, 24);
+  const [decoded] = decodeCheckpoint(payload) as [CheckpointEntry];
+  assert.ok(Number.isNaN(decoded.firstSequence) && Number.isNaN(decoded.lastSequence));
+});
