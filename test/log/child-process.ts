@@ -79,8 +79,8 @@ export class RemoteWriter {
   }
 
   async #answer(): Promise<unknown> {
-    const { value, done } = await this.#answers.next();
-    if (done === true) throw new Error(`the writer ended: ${this.#stderr}`);
-    return JSON.parse(value);
+    const answer = await this.#answers.next();
+    if (answer.done === true) throw new Error(`the writer ended: ${this.#stderr}`);
+    return JSON.parse(answer.value);
   }
 }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Log } from "#src/index.js";
+import type { Log } from "#src/index.js";
 import { contents, crashCopy, freshPath, onEachBackend, refused, seeded, small, withLog, type Backend } from "./log-fixture.js";
 
 const bufferBytes = 16 * 1024;

@@ -192,7 +192,10 @@ onEachBackend("states", (backend) => {
   test("a tail that waits, a read that is parked and a drain end when the log is closed", async () => {
     const log = await Log.open(freshPath(), { backend, ...small });
     const partition = log.partition("p");
-    for (let index = 0; index < 500; index++) partition.enqueue("x".repeat(100)), log.needDrain && (await log.drain());
+    for (let index = 0; index < 500; index++) {
+      if (log.needDrain) await log.drain();
+      partition.enqueue("x".repeat(100));
+    }
     await log.sync();
     const waiting = partition.tail({ from: 501 }).next();
     const read = partition.read();

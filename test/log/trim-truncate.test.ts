@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Log, type Partition } from "#src/index.js";
+import type { Log, Partition } from "#src/index.js";
 import { compareWithLists } from "./list-model.js";
 import { contents, crashCopy, freshPath, laneFiles, onEachBackend, refused, small, withLog } from "./log-fixture.js";
 
