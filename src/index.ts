@@ -6,3 +6,4 @@ export type { DurabilityOption, LogOptions, SqpollOption } from "./log/options.j
 export { Partition } from "./log/partition.js";
 export type { LogRecord, ReadOptions, TailOptions } from "./log/reader.js";
 export type { DamagedRange, LostRange, RecoveryReport } from "./recovery/recovered-lane.js";
+export { repairLog, type RepairOptions, type RepairProgress, type RepairReport } from "./repair/repair-log.js";

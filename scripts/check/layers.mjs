@@ -6,6 +6,7 @@
 export const rows = [
   ["cli", "dashboard"],
   ["archive", "columns", "ship"],
+  ["repair"],
   ["log", "recovery"],
   ["metrics"],
   ["storage"],

@@ -1,15 +1,17 @@
-// The commands that tell how things are: doctor, inspect, verify, stats. Definitions only; what they do is loaded when they run.
+// The commands that tell how things are, and repair: doctor, inspect, verify, repair, stats. Definitions only; what they do is loaded when they run.
 
-import type { Command } from "commander";
-import { type CommonOptions, parseCount, parseSequence, withCommonOptions } from "./common-options.js";
+import { type Command, Option } from "commander";
+import { type CommonOptions, parseBytes, parseCount, parseSequence, withCommonOptions } from "./common-options.js";
 import type { InspectOptions } from "./inspect/inspect-command.js";
 import type { Outcome } from "./exit-codes.js";
+import type { RepairCommandOptions } from "./repair/repair-command.js";
 import type { VerifyOptions } from "./verify/verify-command.js";
 
 export function registerStateCommands(program: Command, outcome: Outcome): void {
   registerDoctor(program, outcome);
   registerInspect(program, outcome);
   registerVerify(program, outcome);
+  registerRepair(program, outcome);
   registerStats(program, outcome);
 }
 
@@ -55,6 +57,25 @@ function registerVerify(program: Command, outcome: Outcome): void {
     .action(async (directory: string, options: VerifyOptions) => {
       const { verifyCommand } = await import("./verify/verify-command.js");
       outcome.code = await verifyCommand(directory, options);
+    });
+}
+
+function registerRepair(program: Command, outcome: Outcome): void {
+  const command = program
+    .command("repair")
+    .description("copy everything that is provably right into a new log; the damaged one is only read")
+    .argument("<dir>", "directory of the damaged log")
+    .option("--to <newdir>", "where the new log goes: must not exist, or be empty")
+    .option("--dry-run", "only report what would be saved and what is missing")
+    .addOption(new Option("--names-to <part>", "where records are missing in the middle: which part keeps the partition's name").choices(["first", "last"]).default("first"))
+    .option("--segment-bytes <bytes>", "size of a segment of the new log, e.g. 64MiB; else that of the old one", parseBytes)
+    .option("--progress", "show progress even where stderr is no terminal")
+    .option("--no-progress", "show none");
+  withCommonOptions(command, "ringwall repair ./data --dry-run\nringwall repair ./data --to ./data.repaired")
+    .addHelpText("after", "\nSequences and times stay as they were. Records behind a loss go to a partition named after the first of them: orders@700\nbegins at sequence 700. Exit code 0: nothing is missing; 1: something is, or may be.")
+    .action(async (directory: string, options: RepairCommandOptions) => {
+      const { repairCommand } = await import("./repair/repair-command.js");
+      outcome.code = await repairCommand(directory, options);
     });
 }
 

@@ -1,0 +1,214 @@
+// Every record of a recovered lane that is provably right, in the order of the lane.
+//
+// Recovery has judged the lane: what it calls lost, dead, trimmed or part of an incomplete group is passed over here, and
+// every frame is verified again as it is read. Memory: some chunks of a segment, and one record.
+
+import { blockBytesMax, blockHeaderBytes, decodeBlockHeader, hasBlockMagic, pageBytes, type BlockHeader } from "../format/block.js";
+import { frameBytes, frameFlag, frameFlagsOf, frameHeaderBytes, frameKind, frameKindOf, framePartition, framePayloadBytes, frameSequence, frameTime } from "../format/frame.js";
+import type { Memory } from "../format/memory.js";
+import { blockSeed } from "../format/seed.js";
+import { decodeSegmentHeader } from "../format/segment-header.js";
+import type { PartitionState } from "../core/partition-table.js";
+import type { SegmentIndex } from "../core/segment-index.js";
+import type { KnownSegment, LostRange, RecoveredLane } from "../recovery/recovered-lane.js";
+import { openIfThere, type ScanSource } from "../recovery/scan.js";
+import { SegmentReader } from "../recovery/segment-reader.js";
+
+export interface SurvivingRecord {
+  readonly state: PartitionState;
+  readonly sequence: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** Good until the promise that `take` returned resolves, or until it returned. */
+  readonly data: Uint8Array;
+}
+
+/** What to do with a record: nothing to wait for, or a promise. */
+export type TakeRecord = (record: SurvivingRecord) => Promise<void> | undefined;
+
+export async function walkRecords(source: ScanSource, recovered: RecoveredLane, take: TakeRecord): Promise<void> {
+  await new LaneWalk(source, recovered, take).run();
+}
+
+interface OpenRecord {
+  readonly state: PartitionState;
+  readonly sequence: number;
+  readonly time: number;
+  readonly parts: Uint8Array[];
+}
+
+/** Verified frames [from, to) of a memory; `position` is that of `from` in the segment's file. */
+interface Frames {
+  readonly memory: Memory;
+  readonly from: number;
+  readonly to: number;
+  readonly position: number;
+}
+
+interface SegmentAtHand {
+  readonly reader: SegmentReader;
+  readonly index: SegmentIndex;
+  readonly baseTime: number;
+}
+
+/** In a gap, frames that begin in this many bytes are looked for at once; any frame ends in as many again. */
+const gapStepBytes = blockBytesMax;
+
+class LaneWalk {
+  readonly #source: ScanSource;
+  readonly #recovered: RecoveredLane;
+  readonly #take: TakeRecord;
+  readonly #lost = new Map<number, LostRange[]>();
+  /** Last sequence taken, by partition. */
+  readonly #last = new Map<number, number>();
+  #open: OpenRecord | null = null;
+
+  constructor(source: ScanSource, recovered: RecoveredLane, take: TakeRecord) {
+    this.#source = source;
+    this.#recovered = recovered;
+    this.#take = take;
+    for (const range of recovered.report.lost) this.#lost.set(range.partition, [...(this.#lost.get(range.partition) ?? []), range]);
+  }
+
+  async run(): Promise<void> {
+    for (const known of this.#recovered.segments) if (known.index !== null) await this.#walkSegment(known, known.index);
+  }
+
+  async #walkSegment({ path }: KnownSegment, index: SegmentIndex): Promise<void> {
+    const file = await openIfThere(this.#source.files, path);
+    if (file === null) {
+      this.#open = null;
+      return;
+    }
+    const size = Math.min(await file.size(), index.endOffset);
+    const reader = new SegmentReader(file, size - (size % pageBytes), this.#source.buffers);
+    try {
+      const segment = { reader, index, baseTime: await this.#baseTime(reader, index) };
+      for (const [at, { offset, epoch }] of index.epochs.entries()) {
+        const { uuid, lane } = this.#source;
+        await this.#walkEpoch(segment, offset, index.epochs[at + 1]?.offset ?? index.endOffset, blockSeed({ uuid, lane, segment: index.segment, epoch }));
+      }
+    } finally {
+      await reader.close();
+    }
+  }
+
+  /** Where no block header survives, the segment's own header tells from when its times count. */
+  async #baseTime(reader: SegmentReader, index: SegmentIndex): Promise<number> {
+    if (index.baseTime !== 0 || reader.size < pageBytes) return index.baseTime;
+    await reader.load(0, pageBytes);
+    return decodeSegmentHeader(reader.memory.bytes.subarray(reader.start, reader.start + pageBytes))?.baseTime ?? 0;
+  }
+
+  async #walkEpoch(segment: SegmentAtHand, from: number, to: number, seed: number): Promise<void> {
+    const { reader } = segment;
+    const end = Math.min(to, reader.size);
+    let at = from;
+    while (at < end) {
+      const header = await this.#headerAt(reader, at, end, seed);
+      if (header === null) {
+        const gapEnd = await this.#nextHeader(reader, at + this.#source.alignment, end, seed);
+        await this.#walkGap(segment, at, gapEnd, seed);
+        at = gapEnd;
+        continue;
+      }
+      await reader.load(at, header.blockBytes);
+      const framesFrom = reader.start + blockHeaderBytes;
+      await this.#walkBlock(segment, { memory: reader.memory, from: framesFrom, to: framesFrom + header.dataBytes, position: at + blockHeaderBytes }, seed);
+      at += header.blockBytes;
+    }
+    if (end < to) this.#open = null;
+  }
+
+  async #headerAt(reader: SegmentReader, at: number, end: number, seed: number): Promise<BlockHeader | null> {
+    if (at + pageBytes > end) return null;
+    await reader.load(at, pageBytes);
+    if (!hasBlockMagic(reader.memory, reader.start)) return null;
+    const header = decodeBlockHeader(reader.memory, reader.start, seed, at);
+    return header !== null && at + header.blockBytes <= end ? header : null;
+  }
+
+  async #nextHeader(reader: SegmentReader, from: number, end: number, seed: number): Promise<number> {
+    for (let at = from; at < end; at += this.#source.alignment) if ((await this.#headerAt(reader, at, end, seed)) !== null) return at;
+    return end;
+  }
+
+  async #walkBlock(segment: SegmentAtHand, frames: Frames, seed: number): Promise<void> {
+    const { kernels } = this.#source;
+    const { memory, from, to, position } = frames;
+    let at = from;
+    while (at < to) {
+      const end = kernels.verifyFrames(memory, at, to, seed, position + at - from);
+      await this.#takeFrames(segment, { memory, from: at, to: end, position: position + at - from });
+      if (end >= to) return;
+      this.#open = null;
+      at = end + 8 >= to ? to : kernels.findFrame(memory, end + 8, to, seed, position + end + 8 - from);
+    }
+  }
+
+  /** Frames in [from, to), where no block header stands. */
+  async #walkGap(segment: SegmentAtHand, from: number, to: number, seed: number): Promise<void> {
+    const { kernels } = this.#source;
+    this.#open = null;
+    let at = from;
+    while (at < to) {
+      const length = Math.min(2 * gapStepBytes, to - at);
+      await segment.reader.load(at, length);
+      const { memory, start } = segment.reader;
+      const end = start + length;
+      const limit = at + length >= to ? end : start + gapStepBytes;
+      let cursor = start;
+      while (cursor < limit) {
+        const found = kernels.findFrame(memory, cursor, end, seed, at + cursor - start);
+        if (found !== cursor) this.#open = null;
+        if (found >= limit) break;
+        cursor = kernels.verifyFrames(memory, found, end, seed, at + found - start);
+        await this.#takeFrames(segment, { memory, from: found, to: cursor, position: at + found - start });
+      }
+      at += Math.max(cursor, limit) - start;
+    }
+    this.#open = null;
+  }
+
+  async #takeFrames(segment: SegmentAtHand, { memory, from, to, position }: Frames): Promise<void> {
+    for (let at = from; at < to; at += frameBytes(framePayloadBytes(memory, at))) {
+      const kind = frameKindOf(memory, at);
+      if (kind === frameKind.data) {
+        const waits = this.#takeData(segment, memory, at, position + at - from);
+        if (waits !== undefined) await waits;
+      }
+    }
+  }
+
+  #takeData({ index, baseTime }: SegmentAtHand, memory: Memory, at: number, position: number): Promise<void> | undefined {
+    const open = this.#open;
+    this.#open = null;
+    const state = this.#recovered.table.byId(framePartition(memory, at));
+    const sequence = frameSequence(memory, at);
+    if (state === undefined || !this.#isLive(state, sequence, index, position)) return undefined;
+    const flags = frameFlagsOf(memory, at);
+    const part = memory.bytes.subarray(at + frameHeaderBytes, at + frameHeaderBytes + framePayloadBytes(memory, at));
+    const isContinued = (flags & frameFlag.recordContinued) !== 0;
+    const isOwn = open !== null && open.state === state && open.sequence === sequence;
+    if (isContinued && !isOwn) return undefined;
+    const record: OpenRecord = isContinued && isOwn ? open : { state, sequence, time: baseTime + frameTime(memory, at), parts: [] };
+    const goesOn = (flags & frameFlag.recordGoesOn) !== 0;
+    // The memory is read into again before the record's next part comes.
+    record.parts.push(goesOn ? part.slice() : part);
+    if (goesOn) {
+      this.#open = record;
+      return undefined;
+    }
+    this.#last.set(state.id, sequence);
+    const data = record.parts.length === 1 ? part : Buffer.concat(record.parts);
+    return this.#take({ state, sequence, time: record.time, data });
+  }
+
+  #isLive(state: PartitionState, sequence: number, index: SegmentIndex, position: number): boolean {
+    if (sequence < state.firstSequence || sequence > state.lastSequence || sequence <= (this.#last.get(state.id) ?? 0)) return false;
+    if (state.truncations.length > 0 && state.isTruncated(sequence, index.segment, position)) return false;
+    if (index.voids.length > 0 && index.isVoid(position)) return false;
+    const lost = this.#lost.get(state.id);
+    return lost === undefined || !lost.some((range) => range.firstSequence <= sequence && sequence <= range.lastSequence);
+  }
+}
