@@ -58,6 +58,11 @@ export class Generation {
     return Promise.race([this.#open, this.ended]);
   }
 
+  /** How many acknowledgements have arrived so far. */
+  get acknowledgedCount(): number {
+    return this.#acknowledgements.length;
+  }
+
   kill(): void {
     this.#child.kill("SIGKILL");
   }

@@ -7,7 +7,7 @@ import { observe } from "./observe.js";
 import { LossError, Oracle } from "./oracle.js";
 import type { OptionSet } from "./option-sets.js";
 import type { Tally } from "./tally.js";
-import type { WriterConfig } from "./writer.js";
+import type { Counting, WriterConfig } from "./writer.js";
 
 export interface HistoryOptions {
   readonly directory: string;
@@ -16,7 +16,7 @@ export interface HistoryOptions {
   readonly tally: Tally;
   readonly build?: Build;
   /** Instead of the set's. */
-  readonly counting?: "each" | "synced";
+  readonly counting?: Counting;
   /** Codes with which a writer may end by itself, because the rig takes its disk away. */
   readonly failuresAllowed?: readonly string[];
 }

@@ -3,13 +3,14 @@
 import type { LogOptions } from "#src/index.js";
 import type { FlushMethod } from "#src/format/superblock.js";
 import type { Profile } from "./workload.js";
+import type { Counting } from "./writer.js";
 
 export interface OptionSet {
   readonly name: string;
   readonly options: LogOptions;
   readonly profile: Profile;
-  /** As `WriterConfig.counting`, for a crash of the process. */
-  readonly counting: "each" | "synced";
+  /** What is promised to survive a crash of the process. */
+  readonly counting: Counting;
   readonly flushMethod?: FlushMethod;
 }
 
@@ -30,8 +31,13 @@ export const optionSets: readonly OptionSet[] = [
     counting: "each",
   },
   { name: "durability none", options: { ...small, durability: { mode: "none" } }, profile: smallProfile, counting: "each" },
-  { name: "interval of 5 ms", options: { ...small, durability: { mode: "interval", ms: 5, recordsMax: 100 } }, profile: smallProfile, counting: "synced" },
+  { name: "interval of 5 ms", options: { ...small, durability: { mode: "interval", ms: 5, recordsMax: 100 } }, profile: smallProfile, counting: "controls" },
   { name: "two lanes", options: { ...small, lanes: 2 }, profile: { ...smallProfile, lanes: 2 }, counting: "each" },
   { name: "two buffers", options: { ...small, bufferCount: 2, blocksInFlight: 2 }, profile: smallProfile, counting: "each", flushMethod: "separate" },
   { name: "defaults, linked flush", options: {}, profile: { lanes: 1, blockBytes: 512 * kibibyte, keptMax: 200 }, counting: "each", flushMethod: "linked" },
 ];
+
+/** What is promised to survive a power cut. */
+export function countingAtPowerCut({ options, counting }: OptionSet): Counting {
+  return options.durability?.mode === "none" ? "syncs" : counting;
+}

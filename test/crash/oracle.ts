@@ -98,9 +98,10 @@ export class Oracle {
       if (found.length === 0) return;
     }
     const more = atFloor.length > 10 ? `\n  and ${atFloor.length - 10} more` : "";
+    const last = this.#operations.slice(Math.max(0, floor - 9), floor + 1).map(({ kind }, index) => `${Math.max(0, floor - 9) + index} ${kind}`);
     throw new LossError(
       `lane ${lane}, generation ${this.#generation}: no state after operation ${floor} or later explains what is there ` +
-        `(${state.acknowledged < 0 ? "none acknowledged" : `acknowledged up to ${state.acknowledged}`}). After operation ${floor}:\n  ${atFloor.slice(0, 10).join("\n  ")}${more}`,
+        `(${state.acknowledged < 0 ? "none acknowledged" : `acknowledged up to ${state.acknowledged}`}). After operation ${floor}:\n  ${atFloor.slice(0, 10).join("\n  ")}${more}\n  last operations: ${last.join(", ")}`,
     );
   }
 

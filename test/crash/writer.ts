@@ -12,6 +12,9 @@ import { nameOf, partitionOf, shapeOf } from "./partition-names.js";
 import { Random } from "./random.js";
 import { Workload, type Item, type Operation, type Profile } from "./workload.js";
 
+/** Which acknowledgements are promises: all, those of trims, truncations and syncs, or those of syncs alone. */
+export type Counting = "each" | "controls" | "syncs";
+
 export interface WriterConfig {
   readonly directory: string;
   readonly seed: number;
@@ -19,8 +22,7 @@ export interface WriterConfig {
   readonly options: LogOptions;
   readonly storage: BuildOptions;
   readonly profile: Profile;
-  /** "each": every operation's own acknowledgement counts. "synced": only those of syncs, trims and truncations. */
-  readonly counting: "each" | "synced";
+  readonly counting: Counting;
   /** Ends by closing the log after so many operations; 0: never. */
   readonly operationsMax: number;
   /** A log of device writes, to stamp acknowledgements with. */
@@ -31,12 +33,14 @@ const config = JSON.parse(process.argv[2] as string) as WriterConfig;
 const reporter = new Reporter(3);
 const recording = config.recording === undefined ? null : fs.openSync(config.recording, "r");
 const recordedCount = Buffer.alloc(8);
+/** Where the superblock of a log of device writes counts its entries. */
+const recordedCountAt = 16;
 const bytesUnderWayMax = 4 * 1024 * 1024;
 
 /** How many writes the recorded device has seen. */
 function stamp(): number {
   if (recording === null) return 0;
-  fs.readSync(recording, recordedCount, 0, 8, 8);
+  fs.readSync(recording, recordedCount, 0, 8, recordedCountAt);
   return recordedCount.readUInt32LE(0);
 }
 
@@ -97,10 +101,10 @@ class Writer {
         this.#follow(number, this.#append(number, operation.kind, operation.items), config.counting === "each");
         return;
       case "trim":
-        this.#follow(number, partitionOf(this.#log, operation.partition).trim(operation.sequence), true);
+        this.#follow(number, partitionOf(this.#log, operation.partition).trim(operation.sequence), config.counting !== "syncs");
         return;
       case "truncate":
-        this.#follow(number, partitionOf(this.#log, operation.partition).truncate(operation.sequence), true);
+        this.#follow(number, partitionOf(this.#log, operation.partition).truncate(operation.sequence), config.counting !== "syncs");
         return;
       case "sync":
         this.#follow(number, this.#log.sync(), true);
