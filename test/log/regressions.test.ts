@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Log } from "#src/index.js";
-import { contents, crashCopy, freshPath, onEachBackend, refused, small, withLog } from "./log-fixture.js";
+import { contents, crashCopy, freshPath, onEachBackend, refused, small, untilDurable, withLog } from "./log-fixture.js";
 
 onEachBackend("found once", (backend) => {
   const options = { backend, ...small };
@@ -23,6 +23,34 @@ onEachBackend("found once", (backend) => {
       return crashCopy(directory);
     });
     for (const place of [copy, directory]) await withLog(place, options, async (log) => assert.deepEqual(await contents(log.partition("a")), ["10 anew"]));
+  });
+
+  test("truncations of one partition are bounded by what a block can describe; the bound says what helps, and trimming does", async () => {
+    const directory = freshPath();
+    await withLog(directory, { ...options, bufferCount: 2 }, async (log) => {
+      const [p, q] = [log.partition("p"), log.partition("q")];
+      await q.append("q");
+      let truncations = 0;
+      const error = await refused("RINGWALL_INVALID_ARGUMENT", async () => {
+        for (; truncations < 1000; truncations++) {
+          await p.appendBatch(["x", "y"]);
+          await p.truncate(p.lastSeq - 1);
+        }
+      });
+      assert.ok(truncations > 500, `${truncations}`);
+      assert.match(error.message, /too many truncations.*Trim/s);
+      // The checkpoint of the next segment is written while both buffers are busy.
+      const appends = Array.from({ length: 100 }, (_, index) => {
+        if (index === 10) log.rotate();
+        return q.append(Buffer.alloc(9000, index));
+      });
+      await Promise.all(appends);
+      await p.trim(p.lastSeq + 1);
+      await q.trim(q.lastSeq + 1);
+      await p.appendBatch(["x", "y"]);
+      await p.truncate(p.lastSeq - 1);
+    });
+    await withLog(directory, options, async (log) => assert.deepEqual(await contents(log.partition("p")), ["x"]));
   });
 
   test("more partitions than the segments of this opening can describe: refused when it is opened, with the size that does", async () => {
@@ -56,6 +84,21 @@ onEachBackend("found once", (backend) => {
     const more = Array.from({ length: 300 }, (_, index) => partition.append(Buffer.alloc(3000, index)));
     await log.close();
     assert.equal((await Promise.all(more)).length, 300);
+  });
+
+  test("rotation by age of a segment that holds nothing but its checkpoint does not go on for ever", async () => {
+    await withLog(freshPath(), { ...options, segmentAgeMs: 5 }, async (log) => {
+      await log.partition("p").append("1");
+      for (let seq = 2; seq < 5; seq++) {
+        while (log.stats()[0]!.segments < seq) await new Promise((resolve) => setTimeout(resolve, 1));
+        const { segments } = log.stats()[0]!;
+        // Ten ages later nothing has happened; the sleep is what is tested.
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        assert.equal(log.stats()[0]!.segments, segments);
+        await log.partition("p").append(`${seq}`);
+        await untilDurable(log.partition("p"), seq);
+      }
+    });
   });
 });
 

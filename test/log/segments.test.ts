@@ -81,6 +81,8 @@ onEachBackend("segments", (backend) => {
       check(log);
       assert.equal((await contents(log.partition("p3"))).length, 100);
     });
+    // Written anew while it was open.
+    await withLog(directory, options, async (log) => assert.ok(log.info.recovery[0]!.scannedBytes <= 1024 * 1024));
   });
 
   test("reports: a clean close, an opening without one, a torn tail", async () => {
