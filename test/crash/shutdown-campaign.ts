@@ -29,8 +29,8 @@ export interface ShutdownCampaign {
   readonly sets?: readonly OptionSet[];
   readonly build?: Build;
   readonly counting?: Counting;
-  /** Goes on after a loss, with a fresh log. */
-  readonly collectsLosses?: boolean;
+  /** A loss is what is looked for: nothing is kept. */
+  readonly stopsAtLoss?: boolean;
   readonly aborted?: AbortSignal;
 }
 
@@ -54,11 +54,11 @@ export async function runShutdowns(campaign: ShutdownCampaign): Promise<Campaign
       await disk.unmount();
       if (loss === null) continue;
       losses.push(loss);
-      if (campaign.collectsLosses !== true) break;
+      break;
     }
   } finally {
     await disk.detach();
-    if (losses.length === 0 || campaign.collectsLosses === true) fs.rmSync(image);
+    if (losses.length === 0 || campaign.stopsAtLoss === true) fs.rmSync(image);
     else losses.push(`the image is kept: ${image}`);
   }
   campaign.onProgress(`${fileSystem}: ${tally.crashes} shutdowns, ${losses.length} losses; ${String(tally)}`);
