@@ -61,7 +61,6 @@ export class PartitionState {
     const last = this.firstSequence - 1;
     this.lastSequence = Math.max(this.lastSequence, last);
     this.placedSequence = Math.max(this.placedSequence, last);
-    this.durableSequence = Math.max(this.durableSequence, last);
   }
 
   /** Forgets truncations that only hide records of segments which are gone. */
@@ -104,6 +103,15 @@ export class PartitionTable {
     this.#truncationCount += change;
   }
 
+  /** Forgets truncations that only hide records of segments which are gone. */
+  forgetTruncationsBefore(firstSegment: number): void {
+    this.#truncationCount = 0;
+    for (const state of this) {
+      state.forgetTruncationsBefore(firstSegment);
+      this.#truncationCount += state.truncations.length;
+    }
+  }
+
   get nextId(): number {
     return this.#byId.length;
   }
@@ -117,9 +125,8 @@ export class PartitionTable {
   }
 
   /** A partition that no frame defines yet: it has no id. */
-  reserve(name: string): PartitionState {
+  reserve(name: string, state: PartitionState = new PartitionState(0, name)): PartitionState {
     assert(!this.#byName.has(name), `partition ${JSON.stringify(name)} is defined once`);
-    const state = new PartitionState(0, name);
     this.#byName.set(name, state);
     this.#nameBytes += checkpointEntryBytesMax(name.length * 3, 0);
     return state;

@@ -12,12 +12,15 @@ import type { PartitionState, PartitionTable } from "../core/partition-table.js"
 import { blockFlag } from "../format/block.js";
 import { frameHeaderBytes } from "../format/frame.js";
 import type { BlockWriter } from "../storage/storage.js";
+import { newAcknowledgement, resolveOfLast } from "./acknowledgement.js";
 import type { BlockBuffer, Resolve } from "./block-buffer.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneSettings } from "./lane-settings.js";
 import { LaneStats } from "./lane-stats.js";
-import { bytesOf, undoSequences, type Operation, type PlacedItem, type RecordsOperation } from "./operation.js";
+import type { Operation, PlacedItem } from "./operation.js";
+import { OperationQueue } from "./operation-queue.js";
 import { Placer } from "./placer.js";
+import { asBytes, copied } from "./record-data.js";
 import { SegmentShelf } from "./segment-shelf.js";
 import { SegmentSupply } from "./segment-supply.js";
 import { Tail } from "./tail.js";
@@ -28,12 +31,6 @@ export type LaneState =
 
 const spaceRetryMs = 200;
 
-let captured: Resolve | undefined;
-/** Shared by all acknowledgements, so that none allocates an executor. */
-function capture(resolve: (value: number | PromiseLike<number>) => void): void {
-  captured = resolve as Resolve;
-}
-
 export class Lane {
   readonly settings: LaneSettings;
   readonly table: PartitionTable;
@@ -43,13 +40,14 @@ export class Lane {
   readonly #writer: BlockWriter;
   readonly #tail: Tail;
   readonly #placer: Placer;
-  readonly #queue: Operation[] = [];
+  readonly #queue = new OperationQueue();
   readonly #conditions: { readonly holds: () => boolean; readonly resolve: () => void }[] = [];
+  /** Durable segments whose index is being written. */
+  readonly #sealing = new Set<LaneSegment>();
   readonly #drains: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   readonly #acknowledgesAtOnce: boolean;
 
   #state: LaneState = { kind: "open" };
-  #queuedBytes = 0;
   /** Something that `enqueue` had accepted found no space to the end. */
   #closeFailure: RingwallError | null = null;
   #spaceRetryArmed = false;
@@ -92,6 +90,7 @@ export class Lane {
   /** Makes the first segment ready; appends may come once it resolves. */
   async start(): Promise<void> {
     const { segments, freeFiles } = this.settings.recovered;
+    this.shelf.writeMissingIndexes((task) => { void this.#inBackground(task); });
     const last = segments[segments.length - 1];
     if (last === undefined || last.index === null) {
       await this.#supply.start(1, freeFiles);
@@ -122,14 +121,11 @@ export class Lane {
     return this.#queue.length > 0;
   }
 
-  get supplyCounts(): { readonly created: number; readonly recycled: number } {
-    return this.#supply;
-  }
-
   /** Why the lane takes no more work. */
   refusal(): RingwallError {
     if (this.#state.kind === "poisoned") return this.#state.error;
-    return new RingwallError("RINGWALL_CLOSED", "the log is closed", { place: { path: this.settings.directory }, remedy: "Open it again." });
+    const place = { path: this.settings.directory };
+    return new RingwallError("RINGWALL_CLOSED", "the log is closed", { place, remedy: "Open it again." });
   }
 
   /** One record; resolves to its sequence once it is durable as `durability` says. `data` may be reused at once. */
@@ -138,15 +134,20 @@ export class Lane {
     if (this.#state.kind !== "open") return Promise.reject(this.refusal());
     const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.length;
     const block = this.#blockFor(state, bytes);
+    if (block === null) {
+      // The copy comes first: if there is no memory for it, no sequence is lost.
+      const own = copied(data);
+      const queued = ++state.lastSequence;
+      return this.#queueRecords([{ state, sequence: queued, data: own }], queued);
+    }
     const sequence = ++state.lastSequence;
-    if (block === null) return this.#queueRecords([{ state, sequence, data: copied(data) }], sequence);
     this.#placer.placeRecord(block, state, sequence, data, bytes);
     if (this.#acknowledgesAtOnce) {
       this.#afterPlacing(block);
       return Promise.resolve(sequence);
     }
-    const promise = new Promise<number>(capture);
-    block.addWaiter(captured as Resolve, sequence);
+    const promise = newAcknowledgement();
+    block.addWaiter(resolveOfLast(), sequence);
     this.#afterPlacing(block);
     return promise;
   }
@@ -159,8 +160,9 @@ export class Lane {
     const block = this.#blockFor(state, bytes);
     if (block === null) {
       this.#demandQueueSpace(bytes);
+      const own = copied(data);
       const sequence = ++state.lastSequence;
-      this.#pushRecords([{ state, sequence, data: copied(data) }], null, 0);
+      this.#pushRecords([{ state, sequence, data: own }], null, 0);
       return sequence;
     }
     const sequence = ++state.lastSequence;
@@ -173,7 +175,8 @@ export class Lane {
   async appendAtomic(records: readonly { readonly state: PartitionState; readonly data: Uint8Array | string }[]): Promise<number[]> {
     this.#writer.reap();
     if (this.#state.kind !== "open") throw this.refusal();
-    const items = records.map(({ state, data }): PlacedItem => ({ state, sequence: ++state.lastSequence, data: asBytes(data) }));
+    const bytes = records.map(({ data }) => asBytes(data));
+    const items = records.map(({ state }, index): PlacedItem => ({ state, sequence: ++state.lastSequence, data: bytes[index] as Uint8Array }));
     const done = this.#queueRecords(items, 0);
     this.#copyWhatWaits(items);
     await done;
@@ -187,8 +190,8 @@ export class Lane {
     const before = kind === "truncate" ? state.lastSequence : state.firstAsked;
     if (kind === "truncate") state.lastSequence = Math.min(before, sequence);
     else state.firstAsked = Math.max(before, sequence);
-    const promise = new Promise<number>(capture);
-    this.#queue.push({ kind, state, sequence, before, resolve: captured as Resolve });
+    const promise = newAcknowledgement();
+    this.#queue.push({ kind, state, sequence, before, resolve: resolveOfLast() });
     this.#settle();
     await promise;
   }
@@ -197,8 +200,8 @@ export class Lane {
   async sync(): Promise<void> {
     this.#writer.reap();
     if (this.#state.kind !== "open") throw this.refusal();
-    const promise = new Promise<number>(capture);
-    this.#queue.push({ kind: "sync", resolve: captured as Resolve });
+    const promise = newAcknowledgement();
+    this.#queue.push({ kind: "sync", resolve: resolveOfLast() });
     this.#settle();
     await promise;
     if (this.settings.flush === "never") await this.#syncFiles();
@@ -219,22 +222,60 @@ export class Lane {
     this.#tail.requestRotation();
   }
 
-  /** Frees every segment at the head that holds nothing live any more. To be called once a trim is durable. */
-  release(): Promise<void> {
-    return this.#inBackground(() => this.shelf.release(this.table, (path) => {
-      this.stats.segmentsReleased++;
-      this.#supply.recycle(path);
-    }));
+  /**
+   * Frees every segment at the head that holds nothing live any more. Rejects with RINGWALL_DAMAGED when the index of a
+   * sealed segment can't be had: then nothing is freed, and the lane goes on.
+   */
+  async release(): Promise<void> {
+    let damage: unknown = null;
+    await this.#inBackground(async () => {
+      try {
+        await this.shelf.release(this.table, () => this.#placedIsDurable(), (path) => {
+          this.stats.segmentsReleased++;
+          return this.#supply.recycle(path);
+        });
+      } catch (error) {
+        if (!(error instanceof RingwallError) || error.code !== "RINGWALL_DAMAGED") throw error;
+        damage = error;
+      }
+    });
+    if (damage !== null) throw damage as RingwallError;
+    if (this.#state.kind === "poisoned") throw this.#state.error;
   }
 
-  /** Makes everything accepted durable, writes a seal, frees everything. A poisoned lane is only freed. */
+  /** Resolves when everything placed by now is on stable media, in every mode, also while closing. */
+  async #placedIsDurable(): Promise<void> {
+    const promise = newAcknowledgement();
+    const resolve = resolveOfLast();
+    if (!this.#tail.addWaiterForAll(resolve)) resolve(0);
+    await promise;
+    if (this.settings.flush === "never") await this.#syncFiles();
+  }
+
+  /**
+   * Makes everything accepted durable, writes a seal, frees everything. A poisoned lane is only freed, and the poison is
+   * told: what `enqueue` accepted, nobody else would hear of.
+   */
   async close(): Promise<void> {
     if (this.#state.kind === "closing" || this.#state.kind === "closed") return;
-    const wasOpen = this.#state.kind === "open";
-    if (wasOpen) {
+    let failure: RingwallError | null = null;
+    if (this.#state.kind === "open") {
       this.#state = { kind: "closing" };
-      await this.#closeCleanly();
+      await this.#closeCleanly().catch((error: unknown) => { failure = asFailure(error, this.settings.directory); });
     }
+    await this.#free();
+    failure = this.#poison ?? failure ?? this.#closeFailure;
+    if (this.#state.kind !== "poisoned") this.#state = { kind: "closed" };
+    if (failure !== null) throw failure;
+  }
+
+  /** Frees everything and writes nothing: for a log whose opening failed. */
+  async abandon(): Promise<void> {
+    this.#state = { kind: "closed" };
+    await this.#free();
+  }
+
+  async #free(): Promise<void> {
     this.#cancelTimers();
     await this.#background;
     await this.#supply.close();
@@ -242,10 +283,6 @@ export class Lane {
     for (const segment of this.#tail.leaving) await segment.ready.file.close();
     if (this.#tail.current !== null) await this.#tail.current.ready.file.close();
     await this.shelf.close();
-    const poison = this.#poison;
-    if (poison === null) this.#state = { kind: "closed" };
-    const failure = poison ?? this.#closeFailure;
-    if (wasOpen && failure !== null) throw failure;
   }
 
   async #closeCleanly(): Promise<void> {
@@ -290,30 +327,28 @@ export class Lane {
       this.#settle();
       throw trouble.error;
     }
-    if (this.#queue.length === 0 || this.#queuedBytes + bytes <= limit) return;
-    throw new RingwallError("RINGWALL_BACKPRESSURE", `${String(this.#queuedBytes)} bytes wait for space, the limit is ${String(limit)}`, {
+    if (this.#queue.length === 0 || this.#queue.bytes + bytes <= limit) return;
+    throw new RingwallError("RINGWALL_BACKPRESSURE", `${String(this.#queue.bytes)} bytes wait for space, the limit is ${String(limit)}`, {
       place: { path: this.settings.directory },
       remedy: "Await log.drain() when log.needDrain is true.",
     });
   }
 
   #queueRecords(items: readonly PlacedItem[], value: number): Promise<number> {
-    const promise = new Promise<number>(capture);
-    this.#pushRecords(items, captured as Resolve, value);
+    const promise = newAcknowledgement();
+    this.#pushRecords(items, resolveOfLast(), value);
     return promise;
   }
 
   #pushRecords(items: readonly PlacedItem[], resolve: Resolve | null, value: number): void {
-    const operation: RecordsOperation = { kind: "records", items, itemIndex: 0, itemBytes: 0, started: false, resolve, value };
-    this.#queue.push(operation);
-    this.#queuedBytes += bytesOf(operation);
+    this.#queue.push({ kind: "records", items, itemIndex: 0, itemBytes: 0, started: false, resolve, value });
     this.#settle();
     if (this.#queue.length > 0) this.stats.waits++;
   }
 
   /** What still waits must not change under the caller's hands. */
   #copyWhatWaits(items: PlacedItem[]): void {
-    const operation = this.#queue[this.#queue.length - 1];
+    const operation = this.#queue.last;
     if (operation?.kind !== "records" || operation.items !== items) return;
     for (let index = operation.itemIndex; index < items.length; index++) {
       const item = items[index] as PlacedItem;
@@ -325,7 +360,7 @@ export class Lane {
   #settle(): void {
     if (this.#state.kind === "poisoned") return;
     this.#tail.submitClosed();
-    while (this.#queue.length > 0 && this.#place(this.#queue[0] as Operation)) this.#queue.shift();
+    while (this.#queue.first !== undefined && this.#place(this.#queue.first)) this.#queue.shift();
     if (this.#tail.holdsFrames && !this.#turnEndScheduled) this.#scheduleTurnEnd();
     if (this.#queue.length === 0) for (const { resolve } of this.#drains.splice(0)) resolve();
     this.#checkConditions();
@@ -337,7 +372,6 @@ export class Lane {
       case "records": {
         const block = this.#placer.placeRecords(operation);
         if (block === null) return false;
-        this.#queuedBytes -= bytesOf(operation);
         if (operation.resolve === null) return true;
         if (this.#acknowledgesAtOnce) operation.resolve(operation.value);
         else block.addWaiter(operation.resolve, operation.value);
@@ -384,13 +418,14 @@ export class Lane {
     if (this.#tail.uncovered && !this.#beaconArmed) this.#armBeacon();
   }
 
-  /** A segment's last block is durable: its index is written and its files are closed. */
+  /** All that begins in a segment is durable: its index is written and its files are closed. */
   #seal(segment: LaneSegment): void {
+    this.#sealing.add(segment);
     void this.#inBackground(async () => {
-      if (this.settings.flush === "never") await this.#writer.syncFile(segment.ready.writerFile);
+      if (this.settings.flush === "never") await this.#syncFiles();
       await this.shelf.addSealed(segment.index);
-      await this.#writer.closeFile(segment.ready.writerFile);
-      await segment.ready.file.close();
+      this.#sealing.delete(segment);
+      await this.#supply.retire(segment.ready);
     });
   }
 
@@ -400,11 +435,16 @@ export class Lane {
     return this.#background;
   }
 
+  /** Under durability "none": what was written so far is on stable media when it resolves. A failure poisons. */
   async #syncFiles(): Promise<void> {
     const target = this.#tail.commit.horizon;
-    await this.#background;
-    for (const segment of this.#tail.leaving) await this.#writer.syncFile(segment.ready.writerFile);
-    if (this.#tail.current !== null) await this.#writer.syncFile(this.#tail.current.ready.writerFile);
+    const segments = [...this.#sealing, ...this.#tail.leaving, ...(this.#tail.current === null ? [] : [this.#tail.current])];
+    try {
+      await Promise.all(segments.map((segment) => this.#writer.syncFile(segment.ready.writerFile)));
+    } catch (error) {
+      this.#fail(asFailure(error, this.settings.directory));
+      throw this.refusal();
+    }
     this.#tail.syncedBlock = Math.max(this.#tail.syncedBlock, target);
   }
 
@@ -445,8 +485,8 @@ export class Lane {
     this.settings.storage.clock.after(this.settings.beaconMs, () => {
       this.#beaconArmed = false;
       if (this.#state.kind !== "open" || !this.#tail.uncovered) return;
-      if (this.#tail.isQuiet && this.#queue.length === 0) this.#tail.writeEmptyBlock(blockFlag.beacon);
-      else this.#armBeacon();
+      const isIdle = this.#tail.isQuiet && this.#queue.length === 0;
+      if (!isIdle || !this.#tail.writeEmptyBlock(blockFlag.beacon)) this.#armBeacon();
     });
   }
 
@@ -461,7 +501,8 @@ export class Lane {
         return;
       }
       this.#tail.requestRotation();
-      if (this.#tail.isQuiet && this.#queue.length === 0) this.#tail.writeEmptyBlock(0);
+      const isIdle = this.#tail.isQuiet && this.#queue.length === 0;
+      if (isIdle && !this.#tail.writeEmptyBlock(0)) this.#armAgeTimer();
     });
   }
 
@@ -474,6 +515,7 @@ export class Lane {
 
   #handleSupply(): void {
     const { trouble } = this.#supply;
+    if (this.#state.kind === "closed") return;
     if (trouble.kind === "failed") this.#fail(trouble.error);
     else if (trouble.kind === "full" && this.#tail.lacksSpace) {
       this.#refuseQueue(trouble.error);
@@ -489,7 +531,7 @@ export class Lane {
     this.settings.storage.clock.after(spaceRetryMs, () => {
       this.#spaceRetryArmed = false;
       this.#settle();
-    });
+    }, true);
   }
 
   /**
@@ -497,17 +539,8 @@ export class Lane {
    * and what `enqueue` has accepted, with all before it, goes on waiting for space, unless the log is closing.
    */
   #refuseQueue(error: RingwallError): void {
-    const kept = this.#state.kind === "closing" ? 0 : this.#queue.findLastIndex(isBound) + 1;
-    const refused = this.#queue.splice(kept);
-    const unheard = refused.some(isBound);
-    for (let index = this.#queue.length - 1; index >= 0; index--) {
-      if (this.#queue[index]?.kind === "sync") refused.unshift(...this.#queue.splice(index, 1));
-    }
-    undoSequences(refused);
-    for (const operation of refused) {
-      if (operation.kind === "records") this.#queuedBytes -= bytesOf(operation);
-      operation.resolve?.(Promise.reject(error));
-    }
+    const { operations, unheard } = this.#queue.refuse(this.#state.kind === "closing");
+    for (const operation of operations) operation.resolve?.(Promise.reject(error));
     if (unheard) this.#closeFailure = error;
     for (const { reject } of this.#drains.splice(0)) reject(error);
   }
@@ -523,7 +556,7 @@ export class Lane {
     this.#state = { kind: "poisoned", error };
     this.#cancelTimers();
     this.#tail.failWaiters(error);
-    for (const operation of this.#queue.splice(0)) operation.resolve?.(Promise.reject(error));
+    for (const operation of this.#queue.clear()) operation.resolve?.(Promise.reject(error));
     for (const { reject } of this.#drains.splice(0)) reject(error);
     this.shelf.fail(error);
     this.#checkConditions();
@@ -550,20 +583,6 @@ export class Lane {
       onChange: () => { this.#handleSupply(); },
     });
   }
-}
-
-/** Begun, or accepted without a promise: it can't be refused any more. */
-function isBound(operation: Operation): boolean {
-  return operation.kind === "records" && (operation.started || operation.resolve === null);
-}
-
-function asBytes(data: Uint8Array | string): Uint8Array {
-  return typeof data === "string" ? Buffer.from(data, "utf8") : data;
-}
-
-/** A copy of the caller's own, whatever subclass it is: Buffer's `slice` would share the memory. */
-function copied(data: Uint8Array | string): Uint8Array {
-  return typeof data === "string" ? Buffer.from(data, "utf8") : new Uint8Array(data);
 }
 
 function asFailure(error: unknown, path: string): RingwallError {

@@ -53,15 +53,19 @@ export async function openWriter(request: OpenRequest): Promise<OpenedWriter> {
   try {
     const superblock = new SuperblockStore(storage.files, directory, await readOrCreate(request));
     const recovered = await recoverAll(request, superblock.current, false);
-    for (const { table } of recovered) demandTableFits(table, options, directory);
+    for (const [lane, { table }] of recovered.entries()) {
+      table.forgetTruncationsBefore((superblock.current.lanes[lane] as LaneRecord).firstSegment);
+      demandTableFits(table, options, directory);
+    }
     for (const [lane, image] of recovered.entries()) lanes.push(createLane(request, superblock, lane, image));
     // Preparing segments touches no byte of the old epoch; no block is written before both are through.
     const started = await Promise.allSettled([beginEpoch(superblock, recovered, options), ...lanes.map((lane) => lane.start())]);
     for (const outcome of started) if (outcome.status === "rejected") throw outcome.reason;
     return { kind: "writer", lanes, superblock, unlock };
   } catch (error) {
-    for (const lane of lanes) await lane.close().catch(() => undefined);
-    await unlock();
+    // The first error is the one to tell.
+    for (const lane of lanes) await lane.abandon().catch(() => undefined);
+    await unlock().catch(() => undefined);
     throw error;
   }
 }

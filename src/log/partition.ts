@@ -2,7 +2,7 @@
 
 import { RingwallError } from "../base/errors.js";
 import { checkpointEntryBytesMax, partitionNameBytesMax, truncationBytes } from "../format/checkpoint.js";
-import type { PartitionState, PartitionTable } from "../core/partition-table.js";
+import { PartitionState, type PartitionTable } from "../core/partition-table.js";
 import type { Lane } from "./lane.js";
 import { hasTableRoom, partitionTruncationsMax } from "./lane-limits.js";
 import type { ReadSource } from "./read-source.js";
@@ -160,18 +160,16 @@ export class Partition {
     return writer;
   }
 
-  /** Defined durably by its first append. */
+  /** Defined durably by its first append. Hot. */
   #stateToWrite(): PartitionState {
-    return this.#state ?? this.#found() ?? this.#reserve();
+    const state = this.#found();
+    return state !== null && state.id !== 0 ? state : this.#reserve(state);
   }
 
-  /** Reading a partition that does not exist finds nothing; a tail of it waits. */
-  #stateToRead(): PartitionState {
-    return this.#found() ?? this.#reserve();
-  }
-
-  #reserve(): PartitionState {
+  #reserve(found: PartitionState | null): PartitionState {
     const { table, writer } = this.#home;
+    const reserved = table.byName(this.name);
+    if (reserved !== undefined) return reserved;
     // Each segment begins with the whole table and must have room for records behind it.
     if (writer !== null && !hasTableRoom(table, writer.settings, checkpointEntryBytesMax(this.name.length * 3, 0))) {
       throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `the lane's ${String(table.size)} partitions are all that its segments can describe`, {
@@ -179,7 +177,13 @@ export class Partition {
         remedy: "Open the log with a larger segmentBytes, or with more lanes.",
       });
     }
-    this.#state = this.#home.table.reserve(this.name);
+    this.#state = table.reserve(this.name, found ?? undefined);
+    return this.#state;
+  }
+
+  /** Reading a partition that does not exist finds nothing; a tail of it waits. A writer's table does not learn of it. */
+  #stateToRead(): PartitionState {
+    this.#state = this.#found() ?? (this.#home.writer === null ? this.#home.table.reserve(this.name) : new PartitionState(0, this.name));
     return this.#state;
   }
 }

@@ -66,7 +66,7 @@ export class Placer {
   }
 
   placeControl({ kind, state, sequence, resolve }: ControlOperation): boolean {
-    const block = this.#tail.blockWith(frameHeaderBytes);
+    const block = this.#tail.blockWith(frameHeaderBytes, "control");
     if (block === null) return false;
     const segment = block.segment as LaneSegment;
     if (kind === "truncate") {
@@ -120,7 +120,8 @@ export class Placer {
     if (operation.itemBytes === 0) this.#noteRecord(block, item);
     this.#tail.putFrame(block, flags, item.state.id, item.sequence, item.data.subarray(operation.itemBytes, operation.itemBytes + bytes));
     operation.started = true;
-    this.#tail.groupIsOpen = !isLast;
+    if (isLast) this.#tail.handleGroupEnd(block);
+    else this.#tail.groupIsOpen = true;
     this.#stats.payloadBytes += bytes;
     operation.itemBytes = endsRecord ? 0 : operation.itemBytes + bytes;
     if (endsRecord) operation.itemIndex++;

@@ -15,6 +15,7 @@ import type { ReadSource } from "./read-source.js";
 import { segmentFilesOf } from "./segment-files.js";
 
 const pollMsMin = 25;
+const failedLooksMax = 5;
 /** A look may take at most this share of the time between two. */
 const pollShare = 8;
 
@@ -44,6 +45,7 @@ export class ReadOnlyLane implements ReadSource {
   #indexes = new Map<number, SegmentIndex>();
   #ids: readonly number[] = [];
   #polling = false;
+  #failedLooks = 0;
   #closed = false;
 
   constructor(options: ReadOnlyLaneOptions) {
@@ -97,13 +99,17 @@ export class ReadOnlyLane implements ReadSource {
         (recovered) => {
           this.#polling = false;
           if (this.#closed) return;
+          this.#failedLooks = 0;
           this.#take(recovered);
           this.#waiters.notify();
           this.#poll(Math.max(pollMsMin, (performance.now() - began) * pollShare));
         },
         (error: unknown) => {
           this.#polling = false;
-          this.#waiters.fail(error as Error);
+          this.#failedLooks++;
+          // A look can meet files that the writer is just moving; one that fails again and again is a failure.
+          if (this.#failedLooks >= failedLooksMax) this.#waiters.fail(error as Error);
+          else this.#poll(pollMsMin);
         },
       );
     }, true);

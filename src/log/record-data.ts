@@ -40,3 +40,12 @@ function describe(value: unknown): string {
   const { name } = (value as { constructor?: { name?: string } }).constructor ?? {};
   return name === undefined ? "an object" : `a ${name}`;
 }
+
+export function asBytes(data: Uint8Array | string): Uint8Array {
+  return typeof data === "string" ? Buffer.from(data, "utf8") : data;
+}
+
+/** A copy of the caller's own, whatever subclass it is: Buffer's `slice` would share the memory. */
+export function copied(data: Uint8Array | string): Uint8Array {
+  return typeof data === "string" ? Buffer.from(data, "utf8") : new Uint8Array(data);
+}

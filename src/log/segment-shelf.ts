@@ -63,6 +63,10 @@ export class SegmentShelf implements ReadSource {
   /** Every block of the segment is durable: its index goes to disk. */
   async addSealed(index: SegmentIndex): Promise<void> {
     this.#sealedUpTo = index.segment;
+    await this.#write(index);
+  }
+
+  async #write(index: SegmentIndex): Promise<void> {
     try {
       await writeSegmentIndex({ files: this.files, directory: this.directory, index, uuid: this.uuid, lane: this.lane });
     } catch (error) {
@@ -72,6 +76,13 @@ export class SegmentShelf implements ReadSource {
     }
     this.#unwritten.delete(index.segment);
     this.#remember(index.segment, index);
+  }
+
+  /** Indexes that recovery had to rebuild go to disk, or every opening would scan their segments again. */
+  writeMissingIndexes(enqueue: (task: () => Promise<void>) => void): void {
+    for (const { segment, index } of this.#settings.recovered.segments.slice(0, -1)) {
+      if (index !== null) enqueue(() => (this.#ids.includes(segment) ? this.#write(index) : Promise.resolve()));
+    }
   }
 
   async segmentIndex(segment: number): Promise<SegmentIndex> {
@@ -100,10 +111,16 @@ export class SegmentShelf implements ReadSource {
     this.#waiters.fail(error);
   }
 
-  /** Frees segments at the head that hold nothing live; `onFree` gets their files once nothing refers to them any more. */
-  async release(table: PartitionTable, onFree: (path: string) => void): Promise<void> {
+  /**
+   * Frees segments at the head that hold nothing live; `onFree` gets their files once nothing refers to them any more.
+   * `barrier` resolves when everything placed before its call is on stable media.
+   */
+  async release(table: PartitionTable, barrier: () => Promise<void>, onFree: (path: string) => Promise<void>): Promise<void> {
     const free = await this.#deadAtHead(table);
     if (free.length === 0) return;
+    // 1. a trim is placed, not durable, and makes a segment dead; 2. the segment is freed; 3. power fails, the trim is
+    // gone and its records are missed. So every trim that counted is durable first.
+    await barrier();
     const firstKept = this.#ids[free.length] as number;
     // 1. a segment is recycled; 2. power fails before the superblock knows; 3. recovery misses a kept segment and reports
     // damage. So the superblock is durable first.
@@ -114,13 +131,9 @@ export class SegmentShelf implements ReadSource {
       this.#unwritten.delete(segment);
       segmentFilesOf(this).forget(segment);
       await this.files.remove(`${this.directory}/${indexName(segment)}`);
-      onFree(`${this.directory}/${segmentName(segment)}`);
+      await onFree(`${this.directory}/${segmentName(segment)}`);
     }
-    for (const state of table) {
-      const before = state.truncations.length;
-      state.forgetTruncationsBefore(firstKept);
-      table.noteTruncations(state.truncations.length - before);
-    }
+    table.forgetTruncationsBefore(firstKept);
   }
 
   /** Segments from the first on that hold nothing live, and nothing that a kept one needs to be understood. */

@@ -37,6 +37,8 @@ export interface ReadySegment {
   readonly writerFile: WriterFile;
   /** Zeros, or stale bytes of a recycled file, are on stable media up to here. */
   readyEnd: number;
+  /** It is not extended any more: the disk has no room and others are ready, or the lane has left it. */
+  isFinal: boolean;
 }
 
 export type SupplyTrouble = { readonly kind: "none" } | { readonly kind: "full" | "failed"; readonly error: RingwallError };
@@ -79,7 +81,12 @@ export class SegmentSupply {
     const file = await this.#options.files.open(path, "write");
     const size = Math.min(await file.size(), this.#options.segmentBytes);
     const readyEnd = Math.max(end, size - (size % this.#options.alignment));
-    return { id, path, baseTime, file, writerFile: await this.#options.openWriter(path), readyEnd };
+    return { id, path, baseTime, file, writerFile: await this.#options.openWriter(path), readyEnd, isFinal: false };
+  }
+
+  /** Whether a segment beyond the current one is ready. */
+  get hasReady(): boolean {
+    return this.#ready.length > 0;
   }
 
   /** The next segment, or null when none is ready yet: `onChange` comes when it is. */
@@ -104,17 +111,20 @@ export class SegmentSupply {
   }
 
   /** A kept file has nothing left to keep: it becomes a future segment, or goes. The caller made sure that nothing refers to it. */
-  recycle(path: string): void {
-    this.#freePaths.push(path);
-    const surplus = this.#freePaths.length + this.#ready.length - this.#options.readyMax;
-    if (surplus > 0) {
-      const victim = this.#freePaths.shift() as string;
-      this.#enqueue(async () => {
-        await this.#options.files.remove(victim);
-        await this.#options.files.syncDirectory(this.#options.directory);
-      });
-    }
+  async recycle(path: string): Promise<void> {
+    await this.#enqueue(async () => {
+      this.#freePaths.push(path);
+      if (this.#freePaths.length + this.#ready.length > this.#options.readyMax) await this.#removeOneFree();
+    });
     if (this.#ready.length < this.#options.readyMin) this.#wantSegment();
+  }
+
+  /** The lane has left the segment and all of it is durable: its files are closed, after the work on them that is under way. */
+  retire(segment: ReadySegment): Promise<void> {
+    segment.isFinal = true;
+    const closed = this.#work.then(() => this.#closeSegment(segment));
+    this.#work = closed.catch(() => undefined);
+    return closed;
   }
 
   /** Waits for background work and closes the files of segments that were not taken. */
@@ -132,7 +142,7 @@ export class SegmentSupply {
   #wantSegment(): void {
     if (this.#preparing) return;
     this.#preparing = true;
-    this.#enqueue(async () => {
+    void this.#enqueue(async () => {
       try {
         await this.#prepare(this.#aheadBytes);
       } finally {
@@ -144,7 +154,7 @@ export class SegmentSupply {
   #wantSpace(segment: ReadySegment): void {
     if (this.#extending) return;
     this.#extending = true;
-    this.#enqueue(async () => {
+    void this.#enqueue(async () => {
       try {
         await this.#extend(segment, Math.max(firstStepBytes, this.#aheadBytes / 2));
       } finally {
@@ -153,7 +163,8 @@ export class SegmentSupply {
     });
   }
 
-  #enqueue(task: () => Promise<void>): void {
+  /** Never rejects: what fails is `trouble`. */
+  #enqueue(task: () => Promise<void>): Promise<void> {
     this.#work = this.#work.then(async () => {
       if (this.#closed) return;
       try {
@@ -164,6 +175,7 @@ export class SegmentSupply {
       }
       if (!this.#closed) this.#options.onChange();
     });
+    return this.#work;
   }
 
   async #prepare(stepBytes: number): Promise<void> {
@@ -171,12 +183,8 @@ export class SegmentSupply {
     const id = this.#nextId;
     const path = `${directory}/${segmentName(id)}`;
     // One that has the name already must be the one: renaming another over it would lose a file of the list.
-    const at = Math.max(0, this.#freePaths.indexOf(path));
-    const free = this.#freePaths[at];
-    if (free !== undefined) {
-      if (free !== path) await files.rename(free, path);
-      this.#freePaths.splice(at, 1);
-    }
+    const [free] = this.#freePaths.splice(Math.max(0, this.#freePaths.indexOf(path)), 1);
+    if (free !== undefined && free !== path) await this.#rename(free, path);
     const file = await files.open(path, free === undefined ? "create" : "write");
     try {
       const baseTime = this.#options.now();
@@ -185,14 +193,14 @@ export class SegmentSupply {
       await file.writeAt(header, 0);
       const size = await file.size();
       const readyEnd = Math.max(alignment, Math.min(size, segmentBytes) - (Math.min(size, segmentBytes) % alignment));
-      const end = await this.#writeZeros(file, readyEnd, readyEnd > stepBytes ? 0 : stepBytes);
+      const end = await this.#makeRoom(() => this.#writeZeros(file, readyEnd, readyEnd > stepBytes ? 0 : stepBytes));
       await file.sync();
       // 1. blocks of this segment are acknowledged; 2. power fails; 3. the directory forgot the name: all of them are lost.
       // So the name is durable before the segment is handed out.
       await files.syncDirectory(directory);
       const writerFile = await this.#options.openWriter(path);
       this.#nextId++;
-      this.#ready.push({ id, path, baseTime, file, writerFile, readyEnd: end });
+      this.#ready.push({ id, path, baseTime, file, writerFile, readyEnd: end, isFinal: false });
       if (free === undefined) this.created++;
       else this.recycled++;
     } catch (error) {
@@ -203,10 +211,47 @@ export class SegmentSupply {
     }
   }
 
+  async #rename(free: string, path: string): Promise<void> {
+    try {
+      await this.#options.files.rename(free, path);
+    } catch (error) {
+      this.#freePaths.push(free);
+      throw error;
+    }
+  }
+
+  /** Any but the one that has the next segment's name: that one is used next. */
+  async #removeOneFree(): Promise<boolean> {
+    const next = `${this.#options.directory}/${segmentName(this.#nextId)}`;
+    const at = this.#freePaths.findLastIndex((path) => path !== next);
+    if (at === -1) return false;
+    const [victim] = this.#freePaths.splice(at, 1) as [string];
+    await this.#options.files.remove(victim);
+    await this.#options.files.syncDirectory(this.#options.directory);
+    return true;
+  }
+
   async #extend(segment: ReadySegment, stepBytes: number): Promise<void> {
-    const end = await this.#writeZeros(segment.file, segment.readyEnd, stepBytes);
-    await segment.file.sync();
-    segment.readyEnd = end;
+    if (segment.isFinal) return;
+    try {
+      const end = await this.#makeRoom(() => this.#writeZeros(segment.file, segment.readyEnd, stepBytes));
+      await segment.file.sync();
+      segment.readyEnd = end;
+    } catch (error) {
+      if (!isFull(error) || this.#ready.length === 0) throw error;
+      segment.isFinal = true;
+    }
+  }
+
+  /** On a full disk, files that are kept for recycling are given up, one after the other. */
+  async #makeRoom(attempt: () => Promise<number>): Promise<number> {
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!isFull(error) || this.#freePaths.length === 0 || !(await this.#removeOneFree())) throw error;
+      }
+    }
   }
 
   /** Zeros from `from` on, up to the segment's size; not synced. Returns where they end. */
@@ -219,7 +264,11 @@ export class SegmentSupply {
   }
 }
 
+function isFull(error: unknown): boolean {
+  return error instanceof RingwallError && error.code === "RINGWALL_DISK_FULL";
+}
+
 function troubleOf(error: unknown): SupplyTrouble {
-  if (error instanceof RingwallError) return { kind: error.code === "RINGWALL_DISK_FULL" ? "full" : "failed", error };
+  if (error instanceof RingwallError) return { kind: isFull(error) ? "full" : "failed", error };
   return { kind: "failed", error: new RingwallError("RINGWALL_IO", "a segment could not be prepared", { cause: error }) };
 }

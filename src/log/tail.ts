@@ -31,11 +31,20 @@ export interface TailOptions {
   readonly supply: SegmentSupply;
   /** The lane goes on in this segment. */
   readonly onSegment: (index: SegmentIndex) => void;
-  /** The last block of a segment that the lane left behind is durable. */
+  /** A segment that the lane left behind is durable, and every group that begins in it. */
   readonly onSegmentDone: (segment: LaneSegment) => void;
 }
 
+/** Who asks for a block: records leave the last of the prepared space to control records, beacons and seals. */
+export type BlockUse = "records" | "control";
+
 const windowSize = 32;
+/**
+ * A segment whose last group goes on is done when the group's last block is: 1. its index says that the group's records
+ * are there; 2. power fails before the group is whole; 3. recovery drops the group, and trusts the index.
+ */
+const untilGroupEnds = Number.POSITIVE_INFINITY;
+const controlReserveBytes = 64 * 1024;
 /** A frame's time has 32 bits of milliseconds: long before they end, the lane goes on in a new segment. */
 const segmentMillisMax = 0x7fff_ffff;
 
@@ -64,7 +73,7 @@ export class Tail {
   /** Blocks submitted and not acknowledged, by sequence modulo its size. */
   readonly #window: (BlockBuffer | undefined)[] = new Array<BlockBuffer | undefined>(windowSize).fill(undefined);
   /** Segments left behind, until their last block is durable. */
-  readonly #leaving: { readonly segment: LaneSegment; readonly lastBlock: number }[] = [];
+  readonly #leaving: { readonly segment: LaneSegment; lastBlock: number }[] = [];
   #current: LaneSegment | null = null;
   #checkpoint: { readonly payloads: readonly Uint8Array[]; next: number } | null = null;
   #nextBlock: number;
@@ -96,6 +105,7 @@ export class Tail {
 
   /** Goes on behind the last accepted block of a recovered segment. */
   adopt(ready: ReadySegment, index: SegmentIndex): void {
+    this.#lastTime = Math.max(this.#lastTime, ready.baseTime);
     this.#current = { ready, index, seed: this.#seed(ready), nextOffset: index.endOffset, holdsData: true };
     this.#options.onSegment(index);
   }
@@ -104,7 +114,7 @@ export class Tail {
     return this.#current;
   }
 
-  /** Segments left behind whose last block is not durable yet. */
+  /** Segments left behind of which something is not durable yet. */
   get leaving(): readonly LaneSegment[] {
     return this.#leaving.map(({ segment }) => segment);
   }
@@ -139,17 +149,17 @@ export class Tail {
   }
 
   /** The open block with room for a frame of that size, closing and opening as needed. Null: no space now, or it fits no block. Hot. */
-  blockWith(frameBytes: number): BlockBuffer | null {
+  blockWith(frameBytes: number, use: BlockUse = "records"): BlockBuffer | null {
     const block = this.open;
     if (block !== null && block.cursor + frameBytes <= block.limit) return block;
-    return this.#nextBlockWith(frameBytes);
+    return this.#nextBlockWith(frameBytes, use);
   }
 
-  #nextBlockWith(frameBytes: number): BlockBuffer | null {
+  #nextBlockWith(frameBytes: number, use: BlockUse): BlockBuffer | null {
     if (frameBytes > this.frameBytesMax) return null;
     for (;;) {
       if (this.open !== null) this.closeBlock();
-      if (this.#openBlock(frameBytes) === null || !this.#placeCheckpoint()) return null;
+      if (this.#openBlock(frameBytes, use) === null || !this.#placeCheckpoint()) return null;
       // A checkpoint takes room, and may take blocks: look at the one that is open now.
       const block = this.open as BlockBuffer | null;
       if (block !== null && block.cursor + frameBytes <= block.limit) return block;
@@ -158,7 +168,7 @@ export class Tail {
 
   /** A block without records, flagged, on its way. False when there is no space for it now. */
   writeEmptyBlock(flag: number): boolean {
-    const block = this.blockWith(0);
+    const block = this.blockWith(0, "control");
     if (block === null) return false;
     block.flags |= flag;
     this.closeBlock();
@@ -191,6 +201,12 @@ export class Tail {
     const place = beginFrame(block, payload.length | kindAndFlags, partition, sequence, this.time() - segment.index.baseTime);
     copyBytes(this.memory, place, payload);
     segment.holdsData = true;
+  }
+
+  /** The frame just placed ends its group. */
+  handleGroupEnd(block: BlockBuffer): void {
+    this.groupIsOpen = false;
+    for (const leaving of this.#leaving) if (leaving.lastBlock === untilGroupEnds) leaving.lastBlock = block.sequence;
   }
 
   /** A write is through. Acknowledges every block that the horizon passes; true when it moved. */
@@ -233,7 +249,7 @@ export class Tail {
   }
 
   /** Opens a block that takes a frame of that size, in the next segment where this one has no room for it. */
-  #openBlock(frameBytes: number): BlockBuffer | null {
+  #openBlock(frameBytes: number, use: BlockUse): BlockBuffer | null {
     assert(this.open === null, "one block is open at a time");
     if (this.#free.length === 0) return null;
     const { alignment, bufferBytes } = this.#settings;
@@ -241,7 +257,9 @@ export class Tail {
     this.lacksSpace = true;
     if ((this.#current === null || this.#mustRotate(this.#current, needed)) && !this.#rotate()) return null;
     const segment = this.#current as LaneSegment;
-    const room = segment.ready.readyEnd - segment.nextOffset;
+    // On a full disk a trim must still find room, or no room would ever come back.
+    const reserve = use === "control" || this.#options.supply.hasReady ? 0 : controlReserveBytes;
+    const room = segment.ready.readyEnd - segment.nextOffset - reserve;
     if (room < needed) {
       this.#options.stats.stalls++;
       this.#options.supply.handleStall(segment.ready);
@@ -267,6 +285,7 @@ export class Tail {
       return true;
     }
     if (this.#checkpoint !== null) return false;
+    if (segment.ready.isFinal && segment.nextOffset + needed > segment.ready.readyEnd) return true;
     return (this.#rotationRequested && segment.holdsData) || storage.clock.now() - segment.index.baseTime > segmentMillisMax;
   }
 
@@ -279,8 +298,12 @@ export class Tail {
       return false;
     }
     const index = new SegmentIndex(ready.id, ready.baseTime, this.#settings.alignment);
-    if (this.#current !== null && this.groupIsOpen) this.#current.index.goesOn = true;
-    if (this.#current !== null) this.#leaving.push({ segment: this.#current, lastBlock: this.#nextBlock - 1 });
+    if (this.#current !== null) {
+      this.#current.index.goesOn = this.groupIsOpen;
+      this.#leaving.push({ segment: this.#current, lastBlock: this.groupIsOpen ? untilGroupEnds : this.#nextBlock - 1 });
+    }
+    // The clock may have gone back since the segment was prepared.
+    this.#lastTime = Math.max(this.#lastTime, ready.baseTime);
     this.#current = { ready, index, seed: this.#seed(ready), nextOffset: this.#settings.alignment, holdsData: false };
     this.#rotationRequested = false;
     stats.segments++;
@@ -298,7 +321,7 @@ export class Tail {
       const payload = checkpoint.payloads[checkpoint.next] as Uint8Array;
       const frameBytes = frameHeaderBytes + roundUp8(payload.length);
       if (this.open !== null && this.open.cursor + frameBytes > this.open.limit) this.closeBlock();
-      const block = this.open ?? this.#openBlock(frameBytes);
+      const block = this.open ?? this.#openBlock(frameBytes, "control");
       if (block === null) return false;
       let flags = kindBits(frameKind.checkpoint);
       if (checkpoint.next > 0) flags |= frameFlag.groupContinued;

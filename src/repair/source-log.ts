@@ -9,7 +9,7 @@ import { decodeIndexHeader, indexHeaderBytes } from "../format/index-file.js";
 import { indexName, laneDirectoryName, superblockName } from "../format/names.js";
 import { decodeSegmentHeader, type SegmentHeader } from "../format/segment-header.js";
 import { lanesMax, superblockCopies, type Superblock } from "../format/superblock.js";
-import { listLane, segmentPath, type LaneFiles } from "../recovery/lane-files.js";
+import { listLane, type LaneFiles } from "../recovery/lane-files.js";
 import { openIfThere } from "../recovery/scan.js";
 import { readSuperblock } from "../recovery/superblock-file.js";
 import type { FileSystem } from "../storage/storage.js";

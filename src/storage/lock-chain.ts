@@ -6,7 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { assert } from "../base/assert.js";
 import { parseOwner, type LockOwner } from "./lock-owner.js";
-import { errnoName } from "./system-error.js";
+import { errnoName, fromNodeError } from "./system-error.js";
 
 export const lockName = "lock";
 
@@ -61,6 +61,6 @@ export async function readRecord(directory: string, name: string): Promise<Chain
     }
   } catch (error) {
     if (errnoName(error) === "ENOENT") return { kind: "empty" };
-    throw error;
+    throw fromNodeError(error, { operation: "read the lock", path: path.join(directory, name) });
   }
 }

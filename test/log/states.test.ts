@@ -55,7 +55,7 @@ const table: Readonly<Record<State, { readonly other: string; readonly except: R
   rotating: { other: ok, except: { "tail (waiting)": "RINGWALL_ABORTED" } },
   poisoned: {
     other: ok,
-    except: writes("RINGWALL_POISONED", { sync: "RINGWALL_POISONED", drain: "RINGWALL_POISONED", "tail (waiting)": "RINGWALL_POISONED" }),
+    except: writes("RINGWALL_POISONED", { sync: "RINGWALL_POISONED", drain: "RINGWALL_POISONED", "tail (waiting)": "RINGWALL_POISONED", close: "RINGWALL_POISONED" }),
   },
   closing: { other: ok, except: writes("RINGWALL_CLOSED", { sync: "RINGWALL_CLOSED", "tail (waiting)": "RINGWALL_CLOSED" }) },
   closed: {

@@ -37,8 +37,8 @@ export async function repairCommand(directory: string, options: RepairCommandOpt
 
 async function runRepair(directory: string, options: RepairCommandOptions, interrupt: Interrupt): Promise<RepairReport> {
   let progress: Progress | null = null;
-  // How much there is to read is known once the log was looked at.
-  let starting: Promise<void> | null = null;
+  /** None before it is known how much there is to read. */
+  const started: Promise<Progress>[] = [];
   try {
     return await repairLog(directory, options.to ?? "", {
       dryRun: options.dryRun,
@@ -47,14 +47,14 @@ async function runRepair(directory: string, options: RepairCommandOptions, inter
       backend: options.backend,
       signal: interrupt.signal,
       onProgress: ({ bytes, bytesTotal, records }) => {
-        if (bytesTotal > bytes) {
-          starting ??= startProgress({ label: "repair", bytesTotal, noun: "records copied", isWanted: options.progress }).then((started) => { progress = started; });
+        if (started.length === 0 && bytesTotal > bytes) {
+          const starting = startProgress({ label: "repair", bytesTotal, noun: "records copied", isWanted: options.progress });
+          started.push(starting.then((bar) => (progress = bar)));
         }
         progress?.update(bytes, records);
       },
     });
   } finally {
-    await starting;
-    (progress as Progress | null)?.stop();
+    for (const bar of await Promise.all(started)) bar.stop();
   }
 }
