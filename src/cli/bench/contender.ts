@@ -1,0 +1,43 @@
+// What takes part in a measurement: rounds of equal length, interleaved with those of others.
+
+import type { Quantiles } from "./samples.js";
+
+/** One round of appending. Megabytes are 10^6 bytes of payload. */
+export interface AppendFigures {
+  readonly recordsPerSecond: number;
+  readonly megabytesPerSecond: number;
+  readonly ackMicros: Quantiles;
+  /** Blocks of the log, or whatever a rival writes at once. */
+  readonly blocks: number;
+  readonly recordsPerBlock: number;
+  readonly cpuMicrosPerRecord: number;
+  readonly rssBytesMax: number;
+  readonly seconds: number;
+}
+
+export interface Contender<Figures extends object> {
+  readonly name: string;
+  /** Ends early, with figures that nobody reads, when `isStopped` says so. */
+  round(seconds: number, isStopped: () => boolean): Promise<Figures>;
+}
+
+/** Runs a round of each in turn, `rounds` times. Stops between two when `isStopped` says so. */
+export async function interleave(contenders: readonly Contender<object>[], options: InterleaveOptions): Promise<Map<string, object[]>> {
+  const { rounds, seconds, isStopped, onRound } = options;
+  const results = new Map<string, object[]>(contenders.map(({ name }) => [name, []]));
+  for (let round = 1; round <= rounds; round++) {
+    for (const contender of contenders) {
+      if (isStopped()) return results;
+      onRound(`${contender.name}: round ${String(round)} of ${String(rounds)}, ${String(seconds)} s`);
+      (results.get(contender.name) as object[]).push(await contender.round(seconds, isStopped));
+    }
+  }
+  return results;
+}
+
+export interface InterleaveOptions {
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly isStopped: () => boolean;
+  readonly onRound: (text: string) => void;
+}

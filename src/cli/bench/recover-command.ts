@@ -1,0 +1,153 @@
+// `ringwall bench recover`: how long opening takes. An empty log; a closed log with many sealed segments; and a log whose
+// writer was killed, with all its records in one segment, so that every byte of it must be scanned.
+
+import { Log } from "../../log/log.js";
+import type { LogOptions } from "../../log/options.js";
+import type { ExitCode } from "../exit-codes.js";
+import { bytesText, countText, tableText } from "../quantities.js";
+import type { BenchMachine } from "./bench-machine.js";
+import { optionsOf, runBench, type BenchContext, type BenchFlags } from "./bench-run.js";
+import { factsText, rangedText } from "./bench-text.js";
+import { spreadOf, type Spread } from "./spread.js";
+import { writeAndKill, writeAndClose } from "./unclean-log.js";
+
+export interface RecoverBenchFlags extends BenchFlags {
+  readonly bytes: number;
+  readonly recordBytes: number;
+  readonly sealedBytes: number;
+  readonly repeat: number;
+}
+
+interface OpenFigures {
+  readonly openMillis: number;
+}
+
+interface ScanFigures extends OpenFigures {
+  /** Of what recovery read, in megabytes of 10^6 bytes. */
+  readonly megabytesPerSecond: number;
+  readonly recordsPerSecond: number;
+}
+
+export interface RecoverReport {
+  readonly bench: "recover";
+  readonly backend: string;
+  readonly rounds: number;
+  /** A directory that did not exist: made, probed, opened. */
+  readonly create: Spread<OpenFigures>;
+  /** The same log again, closed and empty. */
+  readonly empty: Spread<OpenFigures>;
+  readonly sealed: Spread<OpenFigures> & { readonly segments: number; readonly scannedBytes: number };
+  /** Opened read-only, out of the page cache; `fromDevice` is the first opening, `forWriting` the last. */
+  readonly unclean: Spread<ScanFigures> & { readonly scannedBytes: number; readonly scannedRecords: number; readonly verdict: string; readonly fromDevice: ScanFigures; readonly forWriting: ScanFigures };
+  readonly machine: BenchMachine;
+  readonly options: Record<string, unknown>;
+}
+
+const sealedSegmentBytes = 1024 * 1024;
+
+export function recoverBench(flags: RecoverBenchFlags): Promise<ExitCode> {
+  return runBench(flags, (context) => measure(flags, context), recoverText);
+}
+
+async function measure(flags: RecoverBenchFlags, context: BenchContext): Promise<RecoverReport> {
+  const { machine, onStep } = context;
+  onStep("opening empty logs");
+  const { create, empty, backend } = await measureEmpty(flags, context);
+  onStep(`writing ${bytesText(flags.sealedBytes)} into a log that is closed`);
+  const sealed = await measureSealed(flags, context);
+  onStep(`writing ${bytesText(flags.bytes)} into a log whose writer is killed`);
+  const unclean = await measureUnclean(flags, context);
+  return { bench: "recover", backend, rounds: flags.repeat, create: spreadOf(create), empty: spreadOf(empty), sealed, unclean, machine, options: optionsOf(flags) };
+}
+
+async function measureEmpty({ repeat, backend }: RecoverBenchFlags, { place, isStopped }: BenchContext): Promise<{ create: OpenFigures[]; empty: OpenFigures[]; backend: string }> {
+  const create: OpenFigures[] = [];
+  const empty: OpenFigures[] = [];
+  let name = "";
+  // One more, unmeasured: the first opening of a process compiles the code.
+  for (let round = -1; round < repeat && !isStopped(); round++) {
+    const directory = place.fresh("empty");
+    const created = await timedOpen(directory, { backend });
+    const opened = await timedOpen(directory, { backend });
+    name = created.backend;
+    if (round < 0) continue;
+    create.push({ openMillis: created.openMillis });
+    empty.push({ openMillis: opened.openMillis });
+    place.remove(directory);
+  }
+  return { create, empty, backend: name };
+}
+
+async function measureSealed({ sealedBytes, recordBytes, repeat, backend }: RecoverBenchFlags, { place, isStopped }: BenchContext): Promise<RecoverReport["sealed"]> {
+  const directory = place.fresh("sealed");
+  const options: LogOptions = { backend, segmentBytes: sealedSegmentBytes, bufferBytes: 256 * 1024 };
+  await writeAndClose({ directory, bytes: sealedBytes, recordBytes, options });
+  const rounds: Opened[] = [];
+  for (let round = 0; round < repeat && !isStopped(); round++) rounds.push(await timedOpen(directory, options));
+  place.remove(directory);
+  const { segments, scannedBytes } = rounds[0] as Opened;
+  return { ...spreadOf(rounds.map(({ openMillis }) => ({ openMillis }))), segments, scannedBytes };
+}
+
+async function measureUnclean(flags: RecoverBenchFlags, { place, isStopped, interrupt, onStep }: BenchContext): Promise<RecoverReport["unclean"]> {
+  const { bytes, recordBytes, repeat, backend } = flags;
+  const directory = place.fresh("unclean");
+  const options: LogOptions = { backend, segmentBytes: segmentFor(bytes, recordBytes) };
+  await writeAndKill({ directory, bytes, recordBytes, options }, interrupt.signal);
+  onStep("recovering");
+  const first = await timedOpen(directory, { ...options, readOnly: true });
+  const rounds: Opened[] = [];
+  for (let round = 0; round < repeat && !isStopped(); round++) rounds.push(await timedOpen(directory, { ...options, readOnly: true }));
+  const last = await timedOpen(directory, options);
+  const { scannedBytes, scannedRecords, verdict } = first;
+  return { ...spreadOf(rounds.map(scanFigures)), scannedBytes, scannedRecords, verdict, fromDevice: scanFigures(first), forWriting: scanFigures(last) };
+}
+
+interface Opened extends OpenFigures {
+  readonly backend: string;
+  readonly scannedBytes: number;
+  readonly scannedRecords: number;
+  readonly segments: number;
+  readonly verdict: string;
+}
+
+async function timedOpen(directory: string, options: LogOptions): Promise<Opened> {
+  const started = performance.now();
+  const log = await Log.open(directory, options);
+  const openMillis = performance.now() - started;
+  await log.close();
+  const [report] = log.info.recovery;
+  return {
+    openMillis,
+    backend: log.info.backend,
+    scannedBytes: report?.scannedBytes ?? 0,
+    scannedRecords: report?.scannedRecords ?? 0,
+    segments: report?.segments ?? 0,
+    verdict: report?.verdict ?? "none",
+  };
+}
+
+function scanFigures({ openMillis, scannedBytes, scannedRecords }: Opened): ScanFigures {
+  return { openMillis, megabytesPerSecond: scannedBytes / openMillis / 1000, recordsPerSecond: (scannedRecords / openMillis) * 1000 };
+}
+
+/** Room for every record with its frame, and for blocks' headers and padding. */
+function segmentFor(bytes: number, recordBytes: number): number {
+  const framed = Math.ceil(bytes / recordBytes) * (recordBytes + 32);
+  return Math.ceil((framed * 1.1 + 16 * 1024 ** 2) / 4096) * 4096;
+}
+
+function recoverText({ create, empty, sealed, unclean, machine, backend }: RecoverReport): string {
+  const millis = (spread: Spread<OpenFigures>): string => rangedText({ median: spread.median.openMillis, min: spread.min.openMillis, max: spread.max.openMillis }, 1);
+  const rate = rangedText({ median: unclean.median.megabytesPerSecond, min: unclean.min.megabytesPerSecond, max: unclean.max.megabytesPerSecond }, 0);
+  const rows = [
+    ["", "open, ms", ""],
+    ["a new log", millis(create), ""],
+    ["an empty log", millis(empty), ""],
+    ["a closed log", millis(sealed), `${countText(sealed.segments)} segments, ${bytesText(sealed.scannedBytes)} read`],
+    ["after a kill, page cache", millis(unclean), `${rate} MB/s; ${bytesText(unclean.scannedBytes)}, ${countText(unclean.scannedRecords)} records, ${unclean.verdict}`],
+    ["after a kill, first time", unclean.fromDevice.openMillis.toFixed(1), `${countText(unclean.fromDevice.megabytesPerSecond)} MB/s`],
+    ["after a kill, for writing", unclean.forWriting.openMillis.toFixed(1), `${countText(unclean.forWriting.megabytesPerSecond)} MB/s`],
+  ];
+  return [tableText(rows), "", `backend ${backend}`, factsText({ machine })].join("\n");
+}

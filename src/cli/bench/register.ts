@@ -1,0 +1,125 @@
+// The command `ringwall bench` and its four benches. Definitions only; what they do is loaded when they run.
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { parseBytes, parseCount, parseSeconds, parseSequence, withCommonOptions } from "../common-options.js";
+import { type Outcome, exitCode } from "../exit-codes.js";
+import type { AppendBenchFlags } from "./append-command.js";
+import type { EnqueueBenchFlags } from "./enqueue-command.js";
+import type { FloorBenchFlags } from "./floor-command.js";
+import type { RecoverBenchFlags } from "./recover-command.js";
+
+const bytesHelp = "\nEvery bench writes into a fresh directory below --dir and removes it in the end, also after Ctrl-C. Figures are medians\nof the rounds, with what they varied between; docs/BENCHMARKS.md has the method.";
+
+/** `outcome` gets the exit code. */
+export function registerBench(program: Command, outcome: Outcome = { code: exitCode.ok }): void {
+  const bench = program.command("bench").description("measure a log, its rivals and the device below them");
+  registerAppend(bench, outcome);
+  registerEnqueue(bench, outcome);
+  registerRecover(bench, outcome);
+  registerFloor(bench, outcome);
+}
+
+function registerAppend(bench: Command, outcome: Outcome): void {
+  const command = bench
+    .command("append")
+    .description("callers that append, wait for the acknowledgement, and append again")
+    .option("--callers <n>", "how many at once", atMost(100_000, parseSequence), 256)
+    .option("--bytes <bytes>", "of each record", atMost(16 * 1024 ** 2, parsePositiveBytes), 1024)
+    .option("--seconds <seconds>", "length of a round", parseSeconds, 5)
+    .option("--warm-up <seconds>", "how long callers run before the first round", parseSeconds, 1)
+    .option("--partitions <n>", "appended to in turn", atMost(10_000, parseSequence), 1)
+    .option("--batch <n>", "records of one atomic appendBatch; 1: append", atMost(100_000, parseSequence), 1)
+    .option("--enqueue-records <n>", "records of the enqueue phase behind the rounds; 0: none", atMost(10_000_000, parseCount), 100_000)
+    .option("--latency-every <n>", "time one call in n (default: every one below 16 callers, else one in 16)", atMost(1_000_000, parseSequence))
+    .addOption(new Option("--compare <rival>", "also run the portable group commit, rounds interleaved").choices(["baseline"]))
+    .option("--floor", "also run the bare device, rounds interleaved; with --callers 1");
+  withLogOptions(withRounds(command, 3));
+  withCommonOptions(command, "ringwall bench append --dir . --callers 256 --compare baseline\nringwall bench append --dir . --callers 1 --floor --json")
+    .addHelpText("after", bytesHelp)
+    .action(async (flags: AppendBenchFlags) => {
+      const { appendBench } = await import("./append-command.js");
+      outcome.code = await appendBench(flags);
+    });
+}
+
+function registerEnqueue(bench: Command, outcome: Outcome): void {
+  const command = bench
+    .command("enqueue")
+    .description("enqueue in bulk, then one sync")
+    .option("--bytes <bytes>", "of each record", atMost(16 * 1024 ** 2, parsePositiveBytes), 100)
+    .option("--records <n>", "of one round", atMost(10_000_000, parseSequence), 1_000_000);
+  withLogOptions(withRounds(command, 5));
+  withCommonOptions(command, "ringwall bench enqueue --dir . --bytes 100")
+    .addHelpText("after", bytesHelp)
+    .action(async (flags: EnqueueBenchFlags) => {
+      const { enqueueBench } = await import("./enqueue-command.js");
+      outcome.code = await enqueueBench(flags);
+    });
+}
+
+function registerRecover(bench: Command, outcome: Outcome): void {
+  const command = bench
+    .command("recover")
+    .description("open an empty log, a closed one with many segments, and one whose writer was killed, where all must be read")
+    .option("--bytes <bytes>", "payload of the log whose writer is killed, in one segment", atMost(64 * 1024 ** 3, parsePositiveBytes), 512 * 1024 ** 2)
+    .option("--record-bytes <bytes>", "of each record", atMost(16 * 1024 ** 2, parsePositiveBytes), 1024)
+    .option("--sealed-bytes <bytes>", "payload of the closed log, in segments of 1 MiB", atMost(64 * 1024 ** 3, parsePositiveBytes), 64 * 1024 ** 2);
+  withRounds(command, 5);
+  withCommonOptions(command, "ringwall bench recover --dir . --bytes 1GiB --record-bytes 1024")
+    .addHelpText("after", bytesHelp)
+    .action(async (flags: RecoverBenchFlags) => {
+      const { recoverBench } = await import("./recover-command.js");
+      outcome.code = await recoverBench(flags);
+    });
+}
+
+function registerFloor(bench: Command, outcome: Outcome): void {
+  const command = bench
+    .command("floor")
+    .description("the device without a log: single durable writes, waiting and polling, and large ones at depth 8")
+    .option("--seconds <seconds>", "length of a round", parseSeconds, 2);
+  withRounds(command, 3);
+  withCommonOptions(command, "ringwall bench floor --dir . --json")
+    .addHelpText("after", bytesHelp)
+    .action(async (flags: FloorBenchFlags) => {
+      const { floorBench } = await import("./floor-command.js");
+      outcome.code = await floorBench(flags);
+    });
+}
+
+function withRounds(command: Command, rounds: number): Command {
+  return command
+    .option("--dir <dir>", "where the fresh directory is made: on the disk that is to be measured", ".")
+    .option("--repeat <n>", "rounds", atMost(1000, parseSequence), rounds)
+    .option("--keep", "leave the files");
+}
+
+function withLogOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--durability <mode>", "what an acknowledgement means").choices(["sync", "interval", "none"]).default("sync"))
+    .option("--interval-ms <n>", "with --durability interval", parseSequence)
+    .addOption(new Option("--completion <way>", "how completions are awaited on io_uring").choices(["wait", "spin"]))
+    .option("--blocks-in-flight <n>", "blocks written at once", parseSequence)
+    .option("--buffer-bytes <bytes>", "size of a buffer", parseBytes)
+    .option("--buffer-count <n>", "buffers", parseSequence)
+    .option("--segment-bytes <bytes>", "size of a segment", parseBytes)
+    .option("--ring-entries <n>", "entries of the submission queue", parseSequence)
+    .option("--sqpoll", "a kernel thread submits")
+    .option("--no-registered-buffers", "don't register buffers")
+    .option("--no-registered-files", "don't register files")
+    .option("--no-trim", "let the log grow instead of trimming it and recycling its segments; mind the disk");
+}
+
+function atMost(max: number, parse: (text: string) => number): (text: string) => number {
+  return (text) => {
+    const value = parse(text);
+    if (value > max) throw new InvalidArgumentError(`Wanted is ${String(max)} at most.`);
+    return value;
+  };
+}
+
+function parsePositiveBytes(text: string): number {
+  const bytes = parseBytes(text);
+  if (bytes === 0) throw new InvalidArgumentError("Wanted is 1 at least.");
+  return bytes;
+}
