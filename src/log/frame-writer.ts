@@ -2,6 +2,7 @@
 //
 // Hot: both functions run once per record and allocate nothing. See `ringwall bench append`.
 
+import { assert } from "../base/assert.js";
 import { frameHeaderBytes, frameKind, framePayloadBytesMax, frameWord } from "../format/frame.js";
 import type { Memory } from "../format/memory.js";
 import { roundUp8 } from "../base/numbers.js";
@@ -14,6 +15,7 @@ const twoTo32 = 4294967296;
  * `lengthAndKind`: payload bytes, kind and flags as the format packs them.
  */
 export function beginFrame(block: BlockBuffer, lengthAndKind: number, partition: number, sequence: number, time: number): number {
+  assert(time >= 0 && time < twoTo32, "a frame's time has 32 bits");
   const at = block.cursor;
   const words = block.memory.words;
   const word = at >>> 2;

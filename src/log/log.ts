@@ -169,13 +169,16 @@ export class Log {
    */
   async write(items: readonly WriteItem[]): Promise<number[]> {
     if (!Array.isArray(items) || items.length === 0) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "write takes an array of one item at least");
-    const checked = (items as readonly WriteItem[]).map((item: WriteItem | null | undefined) => {
+    const named = (items as readonly WriteItem[]).map((item: WriteItem | null | undefined) => {
       if (typeof item !== "object" || item === null) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "an item of write must be { partition, data }");
       const { partition, data } = item;
       checkPartitionName(partition);
       checkData(data, this.#options.recordBytesMax, partition);
-      return { partition: this.partition(partition), data };
+      return { name: partition, data };
     });
+    // What the batch creates goes where the rest of it lives.
+    const home = named.map(({ name }) => this.#existingLane(name) ?? this.#placed.get(name)).find((lane) => lane !== undefined);
+    const checked = named.map(({ name, data }) => ({ partition: this.#partitionNear(name, home), data }));
     const lane = (checked[0] as (typeof checked)[number]).partition.lane;
     for (const { partition } of checked) {
       if (partition.lane !== lane) throw crossLane(checked.map((item) => item.partition));
@@ -251,6 +254,11 @@ export class Log {
     const chosen = asked ?? this.#emptiestLane();
     this.#placed.set(name, chosen);
     return chosen;
+  }
+
+  #partitionNear(name: string, lane: number | undefined): Partition {
+    const lives = this.#existingLane(name) ?? this.#placed.get(name);
+    return lives !== undefined || lane === undefined ? this.partition(name) : this.partition(name, { lane });
   }
 
   #existingLane(name: string): number | undefined {

@@ -43,6 +43,8 @@ export interface ReadySegment {
 
 export type SupplyTrouble = { readonly kind: "none" } | { readonly kind: "full" | "failed"; readonly error: RingwallError };
 
+/** A ready segment older than this is renewed: its frames could not tell their time any more. */
+const readyMillisMax = 0x3fff_ffff;
 const zeros = new Uint8Array(1024 * 1024);
 const firstStepBytes = 1024 * 1024;
 const aheadBytesMin = 4 * 1024 * 1024;
@@ -91,9 +93,24 @@ export class SegmentSupply {
 
   /** The next segment, or null when none is ready yet: `onChange` comes when it is. */
   take(): ReadySegment | null {
+    const [first] = this.#ready;
+    // 1. a segment is made ready; 2. the log idles for 50 days; 3. the time in a frame has 32 bits of milliseconds.
+    if (first !== undefined && this.#options.now() - first.baseTime > readyMillisMax) this.#renewReady();
     const segment = this.#ready.shift() ?? null;
     if (segment === null) this.#wantSegment();
     return segment;
+  }
+
+  /** Ready segments that are too old get a new header, and with it a new base time, before anyone takes them. */
+  #renewReady(): void {
+    const old = this.#ready.splice(0);
+    void this.#enqueue(async () => {
+      for (const segment of old) {
+        await this.#closeSegment(segment);
+        this.#freePaths.push(segment.path);
+      }
+      this.#nextId = (old[0] as ReadySegment).id;
+    });
   }
 
   /** Called when the tail moved to `offset`: makes space ahead of it, in the background. */

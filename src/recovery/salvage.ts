@@ -11,6 +11,7 @@ import { frameBytes, frameHeaderBytes, frameKind, frameKindOf, framePartition, f
 import { portableKernels } from "../format/kernels.js";
 import { Memory } from "../format/memory.js";
 import { blockSeed } from "../format/seed.js";
+import { decodeSegmentHeader } from "../format/segment-header.js";
 import type { LaneRecord } from "../format/superblock.js";
 import { segmentPath } from "./lane-files.js";
 import type { BlockMark, LanePass, PassSegment } from "./lane-pass.js";
@@ -155,13 +156,14 @@ class LaneSalvage {
   async #searchRegion(file: SegmentFile, from: number, to: number, next: BlockMark | null): Promise<number> {
     const epoch = this.#epochInGap(file.segment, from, next);
     const seed = this.#seed(file.segment, epoch);
+    const baseTime = await this.#baseTimeOf(file.segment, next);
     let frames = 0;
     for (let at = from; at < to; ) {
       const length = Math.min(windowBytes + aheadBytes, to - at);
       const memory = await this.#read(file.segment, at, length);
       if (memory === null) break;
       const stretch = { memory, from: 0, to: length, position: at, blockStart: 0, blockOffset: at, seed };
-      const result = this.#searchFrames(stretch, at + length >= to ? length : windowBytes, () => this.#indexFor(file.segment, this.#baseTimeOf(file.segment, next)));
+      const result = this.#searchFrames(stretch, at + length >= to ? length : windowBytes, () => this.#indexFor(file.segment, baseTime));
       frames += result.frames;
       at += result.end;
     }
@@ -268,9 +270,14 @@ class LaneSalvage {
     return index;
   }
 
-  #baseTimeOf(segment: number, next: BlockMark | null): number {
+  /** Every block of a segment tells it, and so does the segment's header. */
+  async #baseTimeOf(segment: number, next: BlockMark | null): Promise<number> {
     const known = this.#segments.find((entry) => entry.file.segment === segment)?.index.baseTime;
-    return known ?? (next !== null && next.segment === segment ? next.baseTime : 0);
+    if (known !== undefined) return known;
+    if (next !== null && next.segment === segment) return next.baseTime;
+    const page = await this.#read(segment, 0, pageBytes);
+    const header = page === null ? null : decodeSegmentHeader(page.bytes.subarray(0, pageBytes));
+    return header !== null && header.segment === segment ? header.baseTime : 0;
   }
 
   #currentSegment(): number {

@@ -47,10 +47,15 @@ export async function lockDirectory(directory: string, native: NativeBinding | n
   }
 }
 
-/** Whether a live writer holds the lock. Writes nothing; what can't be told counts as locked. */
+/** Whether a live writer holds the lock. Writes nothing; what can't be told, after the same patience, counts as locked. */
 export async function isLocked(directory: string, native: NativeBinding | null): Promise<boolean> {
+  const deadline = performance.now() + patienceMillis;
   try {
-    return (await standingOf(directory, await lastOfChain(directory), native)) !== "free";
+    for (;;) {
+      const standing = await standingOf(directory, await lastOfChain(directory), native);
+      if (standing !== "unclear" || performance.now() > deadline) return standing !== "free";
+      await new Promise((resolve) => setTimeout(resolve, retryMillis));
+    }
   } catch (error) {
     throw fromNodeError(error, { operation: "look at the lock", path: directory });
   }
