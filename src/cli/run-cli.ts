@@ -1,6 +1,7 @@
 // One run of the command line: builds the program, runs the command, turns every outcome into an exit code.
 
 import { Command, CommanderError } from "commander";
+import { registerBench } from "./bench/register.js";
 import { type ExitCode, exitCode, type Outcome } from "./exit-codes.js";
 import { Output, standardOutput } from "./output.js";
 import { registerRecordCommands } from "./record-commands.js";
@@ -32,6 +33,7 @@ export function createProgram(outcome: Outcome): Command {
     .addHelpText("after", "\nExample:\n  $ ringwall doctor ./data        what this machine offers\n  $ ringwall <command> --help     options, an example and exit codes of a command");
   registerRecordCommands(program, outcome);
   registerStateCommands(program, outcome);
+  registerBench(program, outcome);
   return program;
 }
 
