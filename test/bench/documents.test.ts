@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { uringRefusal } from "../log/log-fixture.js";
 import { demandNumbers, documentOf, holesIn, quick, type Document } from "./run-bench.js";
 
-const figures = ["recordsPerSecond", "megabytesPerSecond", "ackMicros.p50", "ackMicros.p99", "ackMicros.p999", "blocks", "recordsPerBlock", "cpuMicrosPerRecord", "rssBytesMax"];
+const figures = ["recordsPerSecond", "megabytesPerSecond", "ackMicros.p50", "ackMicros.p99", "ackMicros.p999", "blocks", "recordsPerBlock", "cpuMicrosPerRecord", "rssBytesMax", "othersCores"];
 const append = ["append", "--seconds", "0.3", "--warm-up", "0.1", "--enqueue-records", "1000", ...quick];
 
 function demandContext(document: Document): void {

@@ -28,14 +28,14 @@ export function appendText(report: AppendReport): string {
   return [...lines, factsText(report)].join("\n");
 }
 
-const headings = ["records/s", "MB/s", "p50 µs", "p99 µs", "p99.9 µs", "records/block", "CPU µs/record", "RSS MB"];
+const headings = ["records/s", "MB/s", "p50 µs", "p99 µs", "p99.9 µs", "records/block", "CPU µs/record", "RSS MB", "cores of others"];
 
 function cells({ median, min, max }: Spread<AppendFigures>): string[] {
-  const pick = (name: "recordsPerSecond" | "megabytesPerSecond" | "recordsPerBlock" | "cpuMicrosPerRecord", digits: number): string => {
+  const pick = (name: "recordsPerSecond" | "megabytesPerSecond" | "recordsPerBlock" | "cpuMicrosPerRecord" | "othersCores", digits: number): string => {
     return rangedText({ median: median[name], min: min[name], max: max[name] }, digits);
   };
   const micros = (name: "p50" | "p99" | "p999"): string => rangedText({ median: median.ackMicros[name], min: min.ackMicros[name], max: max.ackMicros[name] }, 0);
-  return [pick("recordsPerSecond", 0), pick("megabytesPerSecond", 0), micros("p50"), micros("p99"), micros("p999"), pick("recordsPerBlock", 1), pick("cpuMicrosPerRecord", 2), countText(max.rssBytesMax / 1e6)];
+  return [pick("recordsPerSecond", 0), pick("megabytesPerSecond", 0), micros("p50"), micros("p99"), micros("p999"), pick("recordsPerBlock", 1), pick("cpuMicrosPerRecord", 2), countText(max.rssBytesMax / 1e6), pick("othersCores", 1)];
 }
 
 function floorCells({ median, min, max }: Spread<FloorFigures>): string[] {

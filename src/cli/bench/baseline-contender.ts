@@ -66,6 +66,7 @@ export class BaselineContender implements Contender<AppendFigures> {
       recordsPerBlock: records / (after - before),
       cpuMicrosPerRecord: usage.cpuMicros / records,
       rssBytesMax: usage.rssBytesMax,
+      othersCores: usage.othersCores,
       seconds: window.seconds,
     };
   }

@@ -12,6 +12,8 @@ export interface AppendFigures {
   readonly recordsPerBlock: number;
   readonly cpuMicrosPerRecord: number;
   readonly rssBytesMax: number;
+  /** Cores that everything else kept busy meanwhile, the kernel's own workers included: how far to trust the round. */
+  readonly othersCores: number;
   readonly seconds: number;
 }
 

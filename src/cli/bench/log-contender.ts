@@ -139,6 +139,7 @@ export class LogContender implements Contender<LogFigures> {
       recordsPerBlock: records / blocks,
       cpuMicrosPerRecord: usage.cpuMicros / records,
       rssBytesMax: usage.rssBytesMax,
+      othersCores: usage.othersCores,
       seconds: window.seconds,
       deviceBytesPerByte: (after.blockBytes - before.blockBytes) / (records * bytes),
       waits: after.waits - before.waits,
