@@ -85,6 +85,8 @@ export class BlockCursor {
   #seed = 0;
   /** Offset at which the seed ends to hold: the next epoch's first block. */
   #epochEnd = 0;
+  /** Epochs that the segment had when the seed was made: a running lane may begin one more behind them. */
+  #epochsSeen = 0;
   #open: OpenRecord | null = null;
 
   constructor(source: ReadSource, state: PartitionState, expected: number) {
@@ -156,6 +158,7 @@ export class BlockCursor {
   #enterEpoch(blockOffset: number): void {
     const index = this.#index as SegmentIndex;
     this.#epochEnd = Number.POSITIVE_INFINITY;
+    this.#epochsSeen = index.epochs.length;
     let epoch = 0;
     for (const start of index.epochs) {
       if (start.offset > blockOffset) {
@@ -167,8 +170,16 @@ export class BlockCursor {
     this.#seed = blockSeed({ uuid: this.#source.uuid, lane: this.#source.lane, segment: index.segment, epoch });
   }
 
+  /** 1. a reader stands at a segment's end; 2. the log is opened again; 3. a new epoch's blocks follow in the same segment. */
+  #seeNewEpoch(): void {
+    if (this.#epochEnd !== Number.POSITIVE_INFINITY) return;
+    const next = this.#index?.epochs[this.#epochsSeen];
+    if (next !== undefined) this.#epochEnd = next.offset;
+  }
+
   /** Moves over a header, or verifies the frames from the position on. Null: look again. */
   #verifyMore(window: Window): CursorOutcome | null {
+    this.#seeNewEpoch();
     if (this.#block.kind !== "frames" && this.position === this.#epochEnd) this.#startAt(this.position, this.position, headerExpected);
     const block = this.#block;
     if (block.kind === "header") return this.#readHeader(window);

@@ -245,6 +245,8 @@ export class Lane {
 
   /** Resolves when everything placed by now is on stable media, in every mode, also while closing. */
   async #placedIsDurable(): Promise<void> {
+    // A waiter on a block of a poisoned lane would wait for ever.
+    if (this.#state.kind === "poisoned") throw this.#state.error;
     const promise = newAcknowledgement();
     const resolve = resolveOfLast();
     if (!this.#tail.addWaiterForAll(resolve)) resolve(0);
