@@ -5,6 +5,7 @@ import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { Receiver, type Message } from "./acknowledgements.js";
+import { onTeardown } from "./teardown.js";
 import type { Shape } from "./workload.js";
 import type { WriterConfig } from "./writer.js";
 
@@ -89,7 +90,9 @@ export class Generation {
 
   async #end(): Promise<Ended> {
     // "close": the process is gone and its pipes are read to their ends.
+    const forget = onTeardown(() => this.#child.kill("SIGKILL"));
     const [code, signal] = (await once(this.#child, "close")) as [number | null, string | null];
+    forget();
     const silent = this.#failure === null && !this.#closed && signal !== "SIGKILL";
     return {
       shape: this.#shape,

@@ -61,6 +61,11 @@ export class History {
     return ended;
   }
 
+  /** There is no log: then nothing may have been acknowledged. */
+  checkAbsent(): void {
+    this.#oracle.check(new Map());
+  }
+
   /** Opens the log in this process and judges it. */
   async check(mode: "read-only" | "writable", backend: Backend): Promise<void> {
     const { directory, set, tally } = this.#options;
