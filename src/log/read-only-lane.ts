@@ -84,6 +84,11 @@ export class ReadOnlyLane implements ReadSource {
     return wait;
   }
 
+  async lookAgain(): Promise<boolean> {
+    this.#take(await this.#options.look());
+    return true;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     this.#waiters.fail(new RingwallError("RINGWALL_CLOSED", "the log was closed while waiting", { place: { path: this.directory } }));

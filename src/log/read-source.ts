@@ -19,4 +19,9 @@ export interface ReadSource {
   segmentIndex(segment: number): Promise<SegmentIndex>;
   /** Resolves once `state.durableSequence` is above `sequence`; rejects when the lane closes (RINGWALL_CLOSED), is poisoned, or on `signal`. */
   durableBeyond(state: PartitionState, sequence: number, signal: AbortSignal | undefined): Promise<void>;
+  /**
+   * Before something is called lost: looks at the files anew where another process may have moved them. False: this
+   * source knows all there is.
+   */
+  lookAgain(): Promise<boolean>;
 }

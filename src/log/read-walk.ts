@@ -17,6 +17,7 @@ import { loadWindow, type Window } from "./read-window.js";
 import { segmentFilesOf, type SegmentFile } from "./segment-files.js";
 
 /** Enough to hide the cost of a call, small enough to stay in the processor's cache. */
+const looksMax = 3;
 const windowBytesMax = 1024 * 1024;
 /** Short reads should not pay for long ones: windows double from here. */
 const windowBytesMin = 128 * 1024;
@@ -62,6 +63,9 @@ export class ReadWalk {
   /** Windows under way, in order. */
   readonly #ahead: Promise<Loaded>[] = [];
   #windowBytes = windowBytesMin;
+  /** Fresh looks for the sequence that could not be had. */
+  #looks = 0;
+  #lookedFor = 0;
   #roomBytes: number;
 
   constructor(source: ReadSource, state: PartitionState, options: WalkOptions) {
@@ -153,7 +157,7 @@ export class ReadWalk {
     } catch (error) {
       this.#checkState();
       // A segment that was freed while it was looked into; the search begins anew without it.
-      if (this.#source.segmentIds !== ids) return;
+      if (this.#source.segmentIds !== ids || (await this.#looksAgain())) return;
       throw error;
     }
     if (index === null) {
@@ -284,7 +288,20 @@ export class ReadWalk {
     }
     const { expected, stumble } = this.#cursor;
     if (expected > this.#state.durableSequence) return;
+    if (await this.#looksAgain()) {
+      await this.#leave();
+      return;
+    }
     throw damagedError(this.#source, this.#state, { segment, first: expected, last: Math.max(expected, last), stumble, cause });
+  }
+
+  /** A writer in another process may have trimmed and recycled under the read: a few fresh looks tell it from damage. */
+  async #looksAgain(): Promise<boolean> {
+    const { expected } = this.#cursor;
+    if (this.#lookedFor !== expected) this.#looks = 0;
+    this.#lookedFor = expected;
+    this.#looks++;
+    return this.#looks <= looksMax && (await this.#source.lookAgain());
   }
 
   async #dropAhead(): Promise<void> {

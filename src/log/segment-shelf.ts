@@ -102,6 +102,10 @@ export class SegmentShelf implements ReadSource {
     return this.#waiters.wait(state, sequence, signal);
   }
 
+  lookAgain(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   /** Hot: once per horizon move. */
   notifyDurable(): void {
     if (this.#waiters.size > 0) this.#waiters.notify();

@@ -230,6 +230,10 @@ export class LaneBuilder implements ReadSource {
     await file.close();
   }
 
+  lookAgain(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   durableBeyond(state: PartitionState, sequence: number, signal: AbortSignal | undefined): Promise<void> {
     if (state.durableSequence > sequence) return Promise.resolve();
     return new Promise((resolve, reject) => {
