@@ -55,6 +55,9 @@ export class Oracle {
     for (const [lane, state] of this.#lanes.entries()) {
       const found = ofLane(shape, lane, this.#profile.lanes);
       this.#advance(state, lane, state.applied, () => state.model.differencesInShape(found));
+    }
+    // Only now: looking for one lane's state goes on generating for all.
+    for (const state of this.#lanes) {
       state.ahead.length = 0;
       state.acknowledged = -1;
       state.applied = -1;
