@@ -39,6 +39,10 @@ export class Claims implements WriteObserver {
     else this.#durable.delete(key);
   }
 
+  misplaced(path: string, position: number, bytes: number): void {
+    this.overwritten(path, position, bytes);
+  }
+
   /** Something was written over, or spoiled, that was not meant: claims of blocks there count no more. */
   overwritten(path: string, position: number, bytes: number): void {
     for (const [key, claim] of [...this.#durable]) {

@@ -20,6 +20,8 @@ export interface ClientOptions {
   readonly plan: RunPlan;
   readonly options: ResolvedOptions;
   readonly sleep: (micros: number) => Promise<void>;
+  /** Opens the log read-only in another process, and compares what it shows. */
+  readonly readBeside: () => Promise<void>;
   readonly nextPayloadId: () => number;
   /** Something is wrong with the library. */
   readonly fail: (reason: string, cause?: unknown) => void;
@@ -94,7 +96,8 @@ export class Client {
     else if (dice < 84) this.#rotate();
     else if (dice < 94) this.#read("read");
     else if (dice < 97) this.#read("get");
-    else this.#read("tail");
+    else if (dice < 99) this.#read("tail");
+    else this.#track("reader in another process", this.#options.readBeside());
   }
 
   #append(): void {

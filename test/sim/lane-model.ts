@@ -37,11 +37,25 @@ export class LaneModel {
   acknowledged = 0;
   /** Number behind the last step that the operating system had when the process was killed: certain until the power fails. */
   written = 0;
+  readonly #given = new Map<string, Payload[]>();
 
   add(step: Step): Step {
     this.steps.push(step);
+    if (step.kind === "records") for (const item of step.items) this.#remember(item);
     apply(this.view, step);
     return step;
+  }
+
+  /** Contents that the sequence ever had. */
+  everGiven(partition: string, sequence: number): readonly Payload[] {
+    return this.#given.get(`${partition} ${String(sequence)}`) ?? [];
+  }
+
+  #remember({ partition, sequence, payload }: ModelItem): void {
+    const key = `${partition} ${String(sequence)}`;
+    const known = this.#given.get(key);
+    if (known === undefined) this.#given.set(key, [payload]);
+    else known.push(payload);
   }
 
   /** The step was refused: it never happened. */
@@ -88,6 +102,15 @@ export class LaneModel {
       if (problem !== null) return problem;
     }
     return null;
+  }
+
+  /** Only the first `count` steps survived; they may still be lost. */
+  cut(count: number): void {
+    this.steps.length = count;
+    this.acknowledged = this.end;
+    this.written = 0;
+    this.view = copied(this.base);
+    for (const step of this.steps) apply(this.view, step);
   }
 
   /** What was found after a crash is certain from now on. */

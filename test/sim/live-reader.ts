@@ -114,7 +114,7 @@ export class LiveReader {
 }
 
 /** What a partition's records may hold from now on: what they held at the beginning, or hold now, or were given meanwhile. */
-class Witness {
+export class Witness {
   readonly #lane: LaneModel;
   readonly #partition: string;
   readonly #before: ReadonlyMap<number, Payload>;
@@ -131,6 +131,11 @@ class Witness {
     const payloads = [this.#before.get(sequence), this.#lane.view.get(this.#partition)?.records.get(sequence), this.#lane.base.get(this.#partition)?.records.get(sequence)];
     if (payloads.some((payload) => payload !== undefined && holds(data, payload))) return true;
     return this.#lane.steps.some((step) => step.kind === "records" && step.items.some((item) => item.partition === this.#partition && item.sequence === sequence && holds(data, item.payload)));
+  }
+
+  /** Whether the record was ever given to the partition under this sequence: a reader in another process may lag behind. */
+  everAllowed(sequence: number, data: Uint8Array): boolean {
+    return this.allows(sequence, data) || this.#lane.everGiven(this.#partition, sequence).some((payload) => holds(data, payload));
   }
 
   /** A trim or truncation was under way or came since. */

@@ -29,9 +29,9 @@ export interface RunPlan {
 }
 
 export function planRun(random: Random): RunPlan {
-  const flavour = random.pick<Flavour>(["crashes", "crashes", "crashes", "crashes", "errors", "damage"]);
+  const flavour = random.pick<Flavour>(["crashes", "crashes", "crashes", "errors", "damage", "damage"]);
   const isDamage = flavour === "damage";
-  const damage = isDamage ? random.pick(["rot", "rot", "misdirected", "syncLie"]) : "none";
+  const damage = isDamage ? random.pick(["rot", "rot", "rot", "misdirected", "syncLie"]) : "none";
   const error = flavour === "errors" ? random.pick(["write", "sync", "full", "all"]) : "none";
   return {
     flavour,
@@ -42,10 +42,10 @@ export function planRun(random: Random): RunPlan {
       stuck: flavour === "crashes" && random.chance(0.1) ? 0.01 : 0,
       writeError: error === "write" || error === "all" ? 0.01 : 0,
       syncError: error === "sync" || error === "all" ? 0.01 : 0,
-      misdirected: damage === "misdirected" ? 0.02 : 0,
-      syncLie: damage === "syncLie" ? 0.02 : 0,
+      misdirected: damage === "misdirected" ? random.pick([0.005, 0.03]) : 0,
+      syncLie: damage === "syncLie" ? random.pick([0.02, 0.3]) : 0,
     },
-    faultsMax: { writeError: 2, syncError: 2, misdirected: 1, syncLie: 1 },
+    faultsMax: { writeError: 2, syncError: 2, misdirected: 1, syncLie: random.pick([1, 1, 3, 100]) },
     diskBytes: error === "full" || error === "all" ? random.between(3, 14) * 128 * 1024 : Number.POSITIVE_INFINITY,
     flushMethod: random.pick(["dsync", "linked", "separate"]),
     partitions: random.pick([1, 3, 12]),

@@ -6,6 +6,7 @@ import { RingwallError } from "#src/base/errors.js";
 import { Log } from "#src/log/log.js";
 import type { ResolvedOptions } from "#src/log/options.js";
 import type { RecoveryReport } from "#src/recovery/recovered-lane.js";
+import type { Partition } from "#src/log/partition.js";
 import { SimMachine } from "#src/storage/sim/machine.js";
 import { Random } from "#src/storage/sim/random.js";
 import { SimStorage } from "#src/storage/sim/sim-storage.js";
@@ -13,6 +14,8 @@ import { Claims } from "./claims.js";
 import { Client } from "./client.js";
 import { findLanes, match } from "./found-lane.js";
 import { LaneModel } from "./lane-model.js";
+import { Witness } from "./live-reader.js";
+import { describe } from "./payload.js";
 import { planOptions, planRun, type RunPlan } from "./plan.js";
 import { RunNumbers } from "./run-numbers.js";
 
@@ -51,6 +54,8 @@ class Run {
   #failure: Failure | null = null;
   #payloads = 0;
   #isLiving = false;
+  /** Other processes of this life: they end with it, or their readers would go on in the next. */
+  #beside: SimStorage[] = [];
   /** Null: the log of this life is not open yet. */
   #client: Client | null = null;
   /** Ends the life under way. */
@@ -104,7 +109,7 @@ class Run {
     machine.loop.interruptAt = Number.POSITIVE_INFINITY;
     this.#say(`end of life ${String(life)}: ${end}`);
     this.#dieOf(end, storage, options);
-    if (this.#plan.rot === "between lives" && this.#random.chance(0.4)) this.#damage();
+    if (this.#plan.rot === "between lives" && this.#random.chance(0.6)) this.#damage();
     return end;
   }
 
@@ -124,6 +129,7 @@ class Run {
 
   #dieOf(end: End, storage: SimStorage, options: ResolvedOptions): void {
     this.#wasClosed = end === "closed";
+    for (const other of this.#beside.splice(0)) if (other.owner.alive) this.machine.kill(other.owner);
     if (end === "power") {
       this.numbers.crashes.power++;
       this.#losePower();
@@ -152,6 +158,7 @@ class Run {
     const client = (this.#client = new Client({
       log, options, lanes: this.#lanes, plan: this.#plan, random: this.#random,
       sleep: (micros) => machine.loop.sleep(storage.owner, micros),
+      readBeside: () => this.#readBeside(options),
       nextPayloadId: () => this.#payloads++,
       fail: (reason, cause) => { this.#fail(reason, cause); },
       say: (line) => { this.#say(line); },
@@ -165,6 +172,47 @@ class Run {
     await client.close();
     this.numbers.calls += client.calls;
     return "closed";
+  }
+
+  /** Another process looks at the log while it is written: it may see less, and nothing else. */
+  async #readBeside(options: ResolvedOptions): Promise<void> {
+    const storage = new SimStorage(this.machine);
+    this.#beside.push(storage);
+    this.#say("another process reads");
+    // What it sees may be as old as this moment.
+    const witnesses = this.#lanes.map((lane) => new Map([...lane.view.keys()].map((name) => [name, new Witness(lane, name)])));
+    let log: Log;
+    try {
+      log = await Log.openOn({ storage, reason: "simulation" }, directory, { ...options, readOnly: true });
+    } catch (error) {
+      if (this.#plan.flavour !== "damage") this.#fail("a read-only opening beside the writer was refused", error);
+      return;
+    }
+    for (const partition of log.partitions()) {
+      const witness = witnesses[partition.lane]?.get(partition.name);
+      if (witness !== undefined) await this.#readOne(partition, witness);
+    }
+    await log.close();
+    this.machine.kill(storage.owner);
+  }
+
+  async #readOne(partition: Partition, witness: Witness): Promise<void> {
+    const { name } = partition;
+    let due = partition.firstSeq;
+    try {
+      for await (const { seq, data } of partition.read()) {
+        if (seq !== due) this.#fail(`a reader in another process got ${name} ${String(seq)} where ${String(due)} was due`);
+        if (!witness.everAllowed(seq, data)) this.#fail(`a reader in another process got ${name} ${String(seq)} as ${describe(data)}, which nobody wrote there`);
+        due++;
+      }
+    } catch (error) {
+      const { flavour } = this.#plan;
+      const code = error instanceof RingwallError ? error.code : "";
+      if (code === "RINGWALL_TRIMMED" || code === "RINGWALL_NOT_FOUND" || (flavour === "damage" && code === "RINGWALL_DAMAGED")) return;
+      // Trimmed since: its segments may be gone, and this reader can't know why.
+      if (code === "RINGWALL_DAMAGED" && (this.#lanes[partition.lane]?.view.get(name)?.first ?? 1) > due) return;
+      this.#fail(`a reader in another process failed at ${name} ${String(due)}`, error);
+    }
   }
 
   /** Null: refused, as this run allows. */
@@ -230,15 +278,17 @@ class Run {
         return false;
       }
       if (this.#plan.flavour === "damage" && model.folded + result.steps < model.acknowledged) this.numbers.undetectable++;
-      model.settle(result.image);
+      // Where flushes lie, nothing is ever certain: every step may still turn out to be lost.
+      if (this.#hasLies) model.cut(result.steps);
+      else model.settle(result.image);
     }
-    this.#claims.clear();
+    if (!this.#hasLies) this.#claims.clear();
     return true;
   }
 
   #floorOf(lane: number, model: LaneModel): number {
     if (this.#plan.flavour !== "damage" || this.#damageDone === 0) return Math.max(model.acknowledged, model.written);
-    return Math.max(model.folded, Math.min(model.acknowledged, this.#claims.coveredOf(lane)));
+    return this.#hasLies ? 0 : Math.max(model.folded, Math.min(model.acknowledged, this.#claims.coveredOf(lane)));
   }
 
   #foldAcknowledged(): void {
@@ -248,19 +298,31 @@ class Run {
     }
   }
 
+  get #hasLies(): boolean {
+    return (this.#plan.faults.syncLie ?? 0) > 0;
+  }
+
   get #damageDone(): number {
     const { counts } = this.machine;
     return counts.of("rot") + counts.of("unreadable") + counts.of("misdirected") + counts.of("syncLie");
   }
 
-  /** One bit, or one sector, of one file. One per run: what two of them hide from each other is nobody's promise. */
+  /** One bit, or some sectors in a row, of one file. Once per run: what two hide from each other is nobody's promise. */
   #damage(): void {
     if (this.#damageDone > 0) return;
+    const random = this.#random;
     const files = this.machine.disk.files();
-    if (files.length === 0) return;
-    const { inode, path } = this.#random.pick(files);
-    const position = this.#random.chance(0.7) ? this.machine.rot(inode, path) : this.machine.spoil(inode, path);
-    if (position !== null) this.#claims.overwritten(path, position, 512);
+    const segments = files.filter(({ path }) => path.endsWith(".segment"));
+    const chosen = random.chance(0.8) && segments.length > 0 ? segments : files;
+    if (chosen.length === 0) return;
+    const { inode, path } = random.pick(chosen);
+    if (random.chance(0.6)) {
+      const position = this.machine.rot(inode, path);
+      if (position !== null) this.#claims.overwritten(path, position, 1);
+    } else {
+      const spoiled = this.machine.spoil(inode, path, random.pick([1, 1, 8, 64]));
+      if (spoiled !== null) this.#claims.overwritten(path, spoiled.position, spoiled.bytes);
+    }
   }
 
   /** Nothing will ever happen again: fine between lives, and where an operation is stuck. */

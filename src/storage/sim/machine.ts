@@ -105,22 +105,32 @@ export class SimMachine {
     return this.strikes("slow") ? micros * this.random.between(10, 500) : micros;
   }
 
-  /** Turns one bit around somewhere on media. Returns where, or null when the file has nothing there. */
+  /** Turns one bit around somewhere on media, where something was written if chance finds it. Returns where; null: nowhere. */
   rot(inode: Inode, path: string): number | null {
-    const position = this.random.below(Math.max(1, inode.size));
+    const position = this.#writtenPlace(inode);
     if (!inode.rot(position, this.random.below(8))) return null;
     this.counts.add("rot");
-    this.note(`rot ${path}`, position, 0);
+    this.note(`rot ${path}`, position, 1);
     return position;
   }
 
-  /** Makes a sector unreadable until it is written. Returns its position. */
-  spoil(inode: Inode, path: string): number {
-    const sector = this.random.below(Math.max(1, Math.ceil(inode.size / sectorBytes)));
-    inode.bad.add(sector);
+  /** Makes sectors unreadable until they are written. Returns where they are; null: the file has none. */
+  spoil(inode: Inode, path: string, sectors = 1): { readonly position: number; readonly bytes: number } | null {
+    if (inode.size === 0) return null;
+    const first = Math.floor(this.#writtenPlace(inode) / sectorBytes);
+    for (let sector = first; sector < first + sectors && sector * sectorBytes < inode.size; sector++) inode.bad.add(sector);
     this.counts.add("unreadable");
-    this.note(`spoil ${path}`, sector * sectorBytes, 0);
-    return sector * sectorBytes;
+    this.note(`spoil ${path}`, first * sectorBytes, sectors * sectorBytes);
+    return { position: first * sectorBytes, bytes: sectors * sectorBytes };
+  }
+
+  #writtenPlace(inode: Inode): number {
+    let position = 0;
+    for (let attempt = 0; attempt < 8; attempt++) {
+      position = this.random.below(Math.max(1, inode.size));
+      if (inode.visible[position] !== 0) break;
+    }
+    return position;
   }
 
   /** Puts an event into the digest and into the trace. Hot. */

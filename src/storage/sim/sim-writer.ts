@@ -37,6 +37,8 @@ export interface WriteObserver {
   submitted(path: string, position: number, bytes: Uint8Array): void;
   /** The write claims to be durable. `honest`: it is. */
   durable(path: string, position: number, honest: boolean): void;
+  /** A write landed where it was not meant to. */
+  misplaced(path: string, position: number, bytes: number): void;
 }
 
 export class SimWriter implements BlockWriter {
@@ -148,6 +150,7 @@ export class SimWriter implements BlockWriter {
     const { flush } = this.#options;
     const place = machine.strikes("misdirected") ? this.#otherPlace(inode, position, bytes.length) : position;
     inode.write(bytes, place);
+    if (place !== position) this.#observer?.misplaced(path, place, bytes.length);
     machine.end(operation);
     if (flush === "never") this.#finish(write);
     else if (flush === "dsync") {
