@@ -6,7 +6,7 @@
 // Hot: `#records`, once per record. See `ringwall bench recovery`.
 
 import { joinHalves, roundUp8 } from "../base/numbers.js";
-import { decodeCheckpoint, type CheckpointEntry } from "../format/checkpoint.js";
+import { decodeCheckpoint, type CheckpointEntry, type Truncation } from "../format/checkpoint.js";
 import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax } from "../format/frame.js";
 import type { Memory } from "../format/memory.js";
 import { LossLedger } from "./loss-ledger.js";
@@ -455,6 +455,10 @@ export class Replay {
 
   /** After a gap the checkpoint is right. */
   #reconcile(state: PartitionState, entry: CheckpointEntry): void {
+    for (const truncation of entry.truncations) {
+      // A truncation in the gap: whatever this replay has seen above it is dead, and what was written anew lay behind it.
+      if (!knows(state, truncation)) this.losses.lose(state.id, Math.max(entry.firstSequence, truncation.after + 1), entry.lastSequence);
+    }
     if (entry.lastSequence > state.lastSequence) this.losses.lose(state.id, state.lastSequence + 1, entry.lastSequence);
     if (entry.lastSequence < state.lastSequence) this.losses.handleTruncate(state.id, entry.lastSequence);
     state.firstSequence = entry.firstSequence;
@@ -488,7 +492,9 @@ function isDefinition(kindAndFlags: number): boolean {
 /** Truncations that hide nothing any more may be missing from the checkpoint. */
 function agrees(state: PartitionState, entry: CheckpointEntry): boolean {
   if (state.name !== entry.name || state.firstSequence !== entry.firstSequence || state.lastSequence !== entry.lastSequence) return false;
-  return entry.truncations.every(({ segment, offset, after }) =>
-    state.truncations.some((known) => known.segment === segment && known.offset === offset && known.after === after),
-  );
+  return entry.truncations.every((truncation) => knows(state, truncation));
+}
+
+function knows(state: PartitionState, { segment, offset, after }: Truncation): boolean {
+  return state.truncations.some((known) => known.segment === segment && known.offset === offset && known.after === after);
 }

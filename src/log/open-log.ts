@@ -46,7 +46,7 @@ export async function openWriter(request: OpenRequest): Promise<OpenedWriter> {
   const names = await storage.files.list(directory);
   if (names === null) {
     if (!options.create) throw notFound(directory);
-    await makeLogDirectory(storage, directory);
+    await storage.files.makeDirectory(directory);
   } else demandLog(directory, names, options.create);
   const unlock = await storage.lock(directory);
   const lanes: Lane[] = [];
@@ -93,8 +93,8 @@ function laneDirectory(directory: string, lane: number): string {
   return `${directory}/${laneDirectoryName(lane)}`;
 }
 
-async function makeLogDirectory(storage: Storage, directory: string): Promise<void> {
-  await storage.files.makeDirectory(directory);
+/** Also for a directory that an interrupted creation made: nobody else would ever make its name durable. */
+async function syncParent(storage: Storage, directory: string): Promise<void> {
   const parent = directory.replace(/\/+$/, "").replace(/[^/]+$/, "");
   await storage.files.syncDirectory(parent === "" ? "." : parent);
 }
@@ -133,6 +133,7 @@ async function readOrCreate({ directory, storage, options }: OpenRequest): Promi
     created: storage.clock.now(),
     lanes: Array.from({ length: options.lanes }, () => lane),
   };
+  await syncParent(storage, directory);
   // The superblock comes last: a log is there when it is, and an interrupted creation is begun anew.
   await storage.files.syncDirectory(directory);
   await createSuperblock(storage.files, directory, superblock);

@@ -18,6 +18,8 @@ export class OpenFile {
   readonly index: number;
   /** Where the kernel knows the file by `index`: see the uring backend's file table. */
   fixed = false;
+  /** A write with RWF_DSYNC is not durable on this file's filesystem: it is followed by a sync of its own. */
+  needsSync = false;
   /** Being closed: takes no new operation. */
   retired = false;
   inFlight = 0;

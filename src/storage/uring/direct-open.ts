@@ -54,3 +54,15 @@ function alignmentRefused(native: NativeBinding, descriptor: number, alignment: 
   native.release(scratch);
   return result < 0 ? `${nameOfErrno(-result)} from a read` : null;
 }
+
+export const fuseNote = "flush: a sync after each write: FUSE does not hand RWF_DSYNC on";
+
+const fuseType = 0x6573_5546;
+
+/**
+ * Whether the file lies on FUSE. 1. a direct write with RWF_DSYNC; 2. FUSE sends the write to its daemon and no sync;
+ * 3. the completion looks durable; 4. the daemon's machine fails: gone.
+ */
+export async function isFuse(path: string): Promise<boolean> {
+  return (await fs.promises.statfs(path)).type === fuseType;
+}

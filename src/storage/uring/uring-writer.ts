@@ -20,7 +20,7 @@ import { closeDescriptor } from "../node-files.js";
 import { fileClosed, OpenFiles, type OpenFile } from "../open-files.js";
 import type { BlockWriter, BlockWriterOptions, WriterFile, WriterFlush } from "../storage.js";
 import { fromErrno } from "../system-error.js";
-import { openForWriting } from "./direct-open.js";
+import { fuseNote, isFuse, openForWriting } from "./direct-open.js";
 import { entryFlag, errno, fsyncDataOnly, opcode, setup, writeDsync } from "./kernel-interface.js";
 import { OperationPool, part, type Operation } from "./operation.js";
 import { FileTable, registerMemory } from "./registrations.js";
@@ -111,6 +111,8 @@ export class UringWriter implements BlockWriter {
     }
     if (!this.#notes.includes(note)) this.#notes.push(note);
     const file = this.#files.add(path, descriptor);
+    file.needsSync = this.#flush === "dsync" && (await isFuse(path));
+    if (file.needsSync && !this.#notes.includes(fuseNote)) this.#notes.push(fuseNote);
     this.#fileTable.add(file);
     return file.id;
   }
@@ -305,7 +307,8 @@ export class UringWriter implements BlockWriter {
     const written = operation.writeResult;
     if (written === operation.bytes) {
       if (operation.linked) return this.#judgeSync(operation);
-      if (this.#flush === "dsync" || this.#flush === "never") return this.#finish(operation, null);
+      const isDurable = this.#flush === "dsync" && !(operation.file as OpenFile).needsSync;
+      if (isDurable || this.#flush === "never") return this.#finish(operation, null);
       operation.phase = "sync";
       return this.#start(operation);
     }
