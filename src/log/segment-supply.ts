@@ -105,6 +105,8 @@ export class SegmentSupply {
   #renewReady(): void {
     const old = this.#ready.splice(0);
     void this.#enqueue(async () => {
+      // One that was made ready meanwhile has a higher number: it would come out of turn.
+      old.push(...this.#ready.splice(0));
       for (const segment of old) {
         await this.#closeSegment(segment);
         this.#freePaths.push(segment.path);
