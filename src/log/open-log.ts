@@ -59,7 +59,8 @@ export async function openWriter(request: OpenRequest): Promise<OpenedWriter> {
     }
     for (const [lane, image] of recovered.entries()) lanes.push(createLane(request, superblock, lane, image));
     // Preparing segments touches no byte of the old epoch; no block is written before both are through.
-    const started = await Promise.allSettled([beginEpoch(superblock, recovered, options), ...lanes.map((lane) => lane.start())]);
+    const began = [beginEpoch(superblock, recovered, options), syncNames(storage, directory)];
+    const started = await Promise.allSettled([...began, ...lanes.map((lane) => lane.start())]);
     for (const outcome of started) if (outcome.status === "rejected") throw outcome.reason;
     return { kind: "writer", lanes, superblock, unlock };
   } catch (error) {
@@ -93,8 +94,12 @@ function laneDirectory(directory: string, lane: number): string {
   return `${directory}/${laneDirectoryName(lane)}`;
 }
 
-/** Also for a directory that an interrupted creation made: nobody else would ever make its name durable. */
-async function syncParent(storage: Storage, directory: string): Promise<void> {
+/**
+ * 1. a creation is killed before it synced the directories; 2. the next opening finds everything and goes on; 3. power
+ * fails: the names were never durable, the whole log is gone. So every opening syncs them; clean ones cost nothing.
+ */
+async function syncNames(storage: Storage, directory: string): Promise<void> {
+  await storage.files.syncDirectory(directory);
   const parent = directory.replace(/\/+$/, "").replace(/[^/]+$/, "");
   await storage.files.syncDirectory(parent === "" ? "." : parent);
 }
@@ -133,7 +138,6 @@ async function readOrCreate({ directory, storage, options }: OpenRequest): Promi
     created: storage.clock.now(),
     lanes: Array.from({ length: options.lanes }, () => lane),
   };
-  await syncParent(storage, directory);
   // The superblock comes last: a log is there when it is, and an interrupted creation is begun anew.
   await storage.files.syncDirectory(directory);
   await createSuperblock(storage.files, directory, superblock);

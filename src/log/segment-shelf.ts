@@ -70,8 +70,8 @@ export class SegmentShelf implements ReadSource {
     try {
       await writeSegmentIndex({ files: this.files, directory: this.directory, index, uuid: this.uuid, lane: this.lane });
     } catch (error) {
-      // The index saves the next opening a scan, no more: a full disk is no reason to stop.
-      if (error instanceof RingwallError && error.code === "RINGWALL_DISK_FULL") return;
+      // The index saves the next opening a scan, no more: failing to write one is no reason to stop.
+      if (error instanceof RingwallError) return;
       throw error;
     }
     this.#unwritten.delete(index.segment);

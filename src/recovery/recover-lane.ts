@@ -62,6 +62,8 @@ class LaneRecovery {
   #files: LaneFiles = { segments: [], indexes: [], leftovers: [] };
   #kept: SegmentFile[] = [];
   #headers = new Map<number, IndexHeader>();
+  /** Highest block that any valid index names. */
+  #vouched = 0;
   readonly #rebuilt = new Map<number, SegmentIndex>();
   #scannedBytes = 0;
 
@@ -100,9 +102,11 @@ class LaneRecovery {
       const hole = this.#kept.findIndex((file, index) => index > 0 && file.segment !== (this.#kept[index - 1] as SegmentFile).segment + 1);
       if (hole > 0) this.#kept.length = hole;
     } else this.#kept = withMissing(this.#kept, firstSegment, directory);
-    if (!trustIndexes) return;
     const source = { files, directory, lane, uuid: this.#source.uuid };
-    this.#headers = await readIndexHeaders(source, this.#files.indexes.filter((segment) => segment >= firstSegment));
+    const headers = await readIndexHeaders(source, this.#files.indexes.filter((segment) => segment >= firstSegment));
+    // An index is written for durable blocks only: what it names must be there, also when its segments are scanned all the same.
+    for (const header of headers.values()) this.#vouched = Math.max(this.#vouched, header.lastBlock);
+    if (trustIndexes) this.#headers = headers;
   }
 
   /** The place in `#kept` of the first segment behind the last one with a trusted index. */
@@ -222,6 +226,7 @@ class LaneRecovery {
     let horizon = Math.max(this.#record.horizon, pass.horizon);
     // An index is written only for durable blocks.
     for (const header of this.#headers.values()) horizon = Math.max(horizon, header.lastBlock);
+    if (this.#options.trustIndexes === false) horizon = Math.max(horizon, this.#vouched);
     return horizon;
   }
 
