@@ -15,11 +15,11 @@ import { parseArgs } from "node:util";
 import { orExit, root, setup } from "./setup.mjs";
 
 const worker = path.join(root, "build/test/sim/sim-worker.js");
-const seedsAtOnce = 50;
+const seedsAtOnce = 20;
 /** From so many runs on, each row of the recovery table must have been reached. */
 const runsForAllRows = 5000;
 /** A worker that is silent for so long is stuck in a loop. */
-const silenceMillisMax = 120_000;
+const silenceMillisMax = 300_000;
 
 async function main() {
   const { values } = parseArgs({

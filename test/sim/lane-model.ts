@@ -37,11 +37,14 @@ export class LaneModel {
   acknowledged = 0;
   /** Number behind the last step that the operating system had when the process was killed: certain until the power fails. */
   written = 0;
+  /** Trims and truncations so far. */
+  controls = 0;
   readonly #given = new Map<string, Payload[]>();
 
   add(step: Step): Step {
     this.steps.push(step);
     if (step.kind === "records") for (const item of step.items) this.#remember(item);
+    else this.controls++;
     apply(this.view, step);
     return step;
   }

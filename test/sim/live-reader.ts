@@ -119,12 +119,14 @@ export class Witness {
   readonly #partition: string;
   readonly #before: ReadonlyMap<number, Payload>;
   readonly #trimsBefore: number;
+  readonly #controlsBefore: number;
 
   constructor(lane: LaneModel, partition: string) {
     this.#lane = lane;
     this.#partition = partition;
     this.#before = new Map([...(lane.base.get(partition)?.records ?? []), ...(lane.view.get(partition)?.records ?? [])]);
     this.#trimsBefore = this.#controls();
+    this.#controlsBefore = lane.controls;
   }
 
   allows(sequence: number, data: Uint8Array): boolean {
@@ -136,6 +138,11 @@ export class Witness {
   /** Whether the record was ever given to the partition under this sequence: a reader in another process may lag behind. */
   everAllowed(sequence: number, data: Uint8Array): boolean {
     return this.allows(sequence, data) || this.#lane.everGiven(this.#partition, sequence).some((payload) => holds(data, payload));
+  }
+
+  /** Something on the lane was trimmed or truncated since, or was being. */
+  isLaneDisturbed(): boolean {
+    return this.#lane.controls !== this.#controlsBefore || this.#lane.steps.some((step) => step.kind !== "records");
   }
 
   /** A trim or truncation was under way or came since. */

@@ -12,7 +12,7 @@ import { Random } from "#src/storage/sim/random.js";
 import { SimStorage } from "#src/storage/sim/sim-storage.js";
 import { Claims } from "./claims.js";
 import { Client } from "./client.js";
-import { findLanes, match } from "./found-lane.js";
+import { findLanes, match, type FoundLane } from "./found-lane.js";
 import { LaneModel } from "./lane-model.js";
 import { Witness } from "./live-reader.js";
 import { describe } from "./payload.js";
@@ -31,6 +31,7 @@ export interface RunOutcome {
 type End = "closed" | "power" | "kill" | "over";
 
 const directory = "/log";
+const emptyLane: FoundLane = new Map();
 const eventsPerLifeMax = 300_000;
 
 class Failure extends Error {
@@ -209,8 +210,9 @@ class Run {
       const { flavour } = this.#plan;
       const code = error instanceof RingwallError ? error.code : "";
       if (code === "RINGWALL_TRIMMED" || code === "RINGWALL_NOT_FOUND" || (flavour === "damage" && code === "RINGWALL_DAMAGED")) return;
-      // Trimmed since: its segments may be gone, and this reader can't know why.
-      if (code === "RINGWALL_DAMAGED" && (this.#lanes[partition.lane]?.view.get(name)?.first ?? 1) > due) return;
+      // Trimmed or truncated since: its segments may be gone, and this reader does not look again.
+      const isTrimmed = (this.#lanes[partition.lane]?.view.get(name)?.first ?? 1) > due;
+      if (code === "RINGWALL_DAMAGED" && (isTrimmed || witness.isLaneDisturbed())) return;
       this.#fail(`a reader in another process failed at ${name} ${String(due)}`, error);
     }
   }
@@ -248,7 +250,7 @@ class Run {
     const log = await Log.openOn({ storage, reason: "simulation" }, directory, { ...options, readOnly: true });
     const found = await findLanes(log);
     for (const [lane, model] of this.#lanes.entries()) {
-      const here = found[lane] ?? new Map();
+      const here = found[lane] ?? emptyLane;
       const lost = log.info.recovery[lane]?.lost ?? [];
       const exact = log.info.recovery[lane]?.lostExact !== false;
       const floor = this.#floorOf(lane, model);
@@ -262,7 +264,7 @@ class Run {
   async #verify(log: Log): Promise<boolean> {
     const found = await findLanes(log);
     for (const [lane, model] of this.#lanes.entries()) {
-      const here = found[lane] ?? new Map();
+      const here = found[lane] ?? emptyLane;
       const floor = this.#floorOf(lane, model);
       const result = match(model, here, floor - model.folded);
       if (result.kind === "mismatch") {

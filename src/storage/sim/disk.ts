@@ -167,8 +167,15 @@ function isChild(parent: string, path: string): boolean {
   return path.length > parent.length && path.startsWith(`${parent}/`) && !path.slice(parent.length + 1).includes("/");
 }
 
+const normalizedPaths = new Map<string, string>();
+
 /** "/log/lane-00"; "" is the root. */
 function normalized(path: string): string {
+  const known = normalizedPaths.get(path);
+  if (known !== undefined) return known;
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
-  return parts.length === 0 ? "" : `/${parts.join("/")}`;
+  const whole = parts.length === 0 ? "" : `/${parts.join("/")}`;
+  if (normalizedPaths.size > 10_000) normalizedPaths.clear();
+  normalizedPaths.set(path, whole);
+  return whole;
 }

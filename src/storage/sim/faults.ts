@@ -10,15 +10,17 @@ export interface FaultRates {
   readonly short: number;
   /** A write fails, having written some sectors. */
   readonly writeError: number;
-  /** A flush fails once; the system then believes clean what it could not write. */
+  /** A flush fails. */
   readonly syncError: number;
+  /** After a failed flush the system believes clean what it did not write: readers see it, a power loss takes it. */
+  readonly syncForgets: number;
   /** A flush, or a durable block write, succeeds without making anything durable. */
   readonly syncLie: number;
   /** A block write lands somewhere else in its file, and succeeds. */
   readonly misdirected: number;
 }
 
-export const noFaults: FaultRates = { slow: 0, stuck: 0, short: 0, writeError: 0, syncError: 0, syncLie: 0, misdirected: 0 };
+export const noFaults: FaultRates = { slow: 0, stuck: 0, short: 0, writeError: 0, syncError: 0, syncForgets: 0, syncLie: 0, misdirected: 0 };
 
 export type FaultKind = keyof FaultRates | "rot" | "unreadable" | "full";
 

@@ -166,7 +166,7 @@ class SimFile implements StorageFile {
       const mark = this.#inode.beginFlush();
       this.#files.later(`sync ${this.path}`, reject, () => {
         if (machine.strikes("syncError")) {
-          this.#inode.failFlush(mark, machine.random);
+          if (machine.strikes("syncForgets")) this.#inode.failFlush(mark, machine.random);
           throw failure("RINGWALL_IO", "EIO: the flush failed", this.path);
         }
         if (!machine.strikes("syncLie")) this.#inode.endFlush(mark);

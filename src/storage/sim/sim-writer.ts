@@ -104,7 +104,7 @@ export class SimWriter implements BlockWriter {
     await this.#after(() => {
       this.#machine.note(`sync blocks of ${path}`, 0, 0);
       if (this.#machine.strikes("syncError")) {
-        inode.failFlush(mark, this.#machine.random);
+        if (this.#machine.strikes("syncForgets")) inode.failFlush(mark, this.#machine.random);
         throw failure("RINGWALL_IO", "EIO: the flush failed", path);
       }
       if (!this.#machine.strikes("syncLie")) inode.endFlush(mark);
@@ -166,7 +166,7 @@ export class SimWriter implements BlockWriter {
     const mark = inode.beginFlush();
     machine.loop.schedule(this.#owner, machine.latency(), () => {
       if (machine.strikes("syncError")) {
-        inode.failFlush(mark, machine.random);
+        if (machine.strikes("syncForgets")) inode.failFlush(mark, machine.random);
         write.error = failure("RINGWALL_IO", "EIO: the flush failed", write.path);
       } else {
         const honest = !machine.strikes("syncLie");
