@@ -9,7 +9,10 @@ import path from "node:path";
 import { RingwallError } from "../base/errors.js";
 import { chooseKernels, type Kernels } from "../format/kernels.js";
 import { recoverLane } from "../recovery/recover-lane.js";
-import type { RecoveredLane } from "../recovery/recovered-lane.js";
+import { loadSegmentIndex } from "../recovery/load-segment-index.js";
+import type { DamagedRange, RecoveredLane } from "../recovery/recovered-lane.js";
+import type { SegmentIndex } from "../core/segment-index.js";
+import { superblockName } from "../format/names.js";
 import type { LaneRecord, Superblock } from "../format/superblock.js";
 import type { ScanSource } from "../recovery/scan.js";
 import { ReadBuffers } from "../recovery/segment-reader.js";
@@ -83,8 +86,16 @@ function demandApart(directory: string, target: string): void {
   });
 }
 
+interface RecoveredBy {
+  readonly recovered: RecoveredLane;
+  readonly notes: readonly string[];
+  readonly damaged: readonly DamagedPlace[];
+  readonly isEndUnknown: boolean;
+}
+
 interface JudgedLane {
   readonly source: ScanSource;
+  readonly place: SourceLane;
   readonly recovered: RecoveredLane;
   readonly survivors: LaneSurvivors;
   /** The log did not end there, or nothing tells whether it did. */
@@ -138,37 +149,63 @@ class Repair {
     });
   }
 
+  /**
+   * First with the view of readers: sealed segments are what their index files say, so that damage in them costs the
+   * damaged records alone, and exactly those are missed. Where an index can't be had, by all that the blocks say.
+   */
   async #judge(log: SourceLog, lane: SourceLane): Promise<JudgedLane> {
+    try {
+      return await this.#judgeBy(log, lane, true);
+    } catch (error) {
+      if (!(error instanceof RingwallError) || (error.code !== "RINGWALL_DAMAGED" && error.code !== "RINGWALL_TRIMMED")) throw error;
+      return this.#judgeBy(log, lane, false);
+    }
+  }
+
+  async #judgeBy(log: SourceLog, lane: SourceLane, trustIndexes: boolean): Promise<JudgedLane> {
     const { uuid, alignment } = log;
     const source: ScanSource = { files: this.#files, lane: lane.lane, uuid, alignment, kernels: this.#kernels, boundary: null, buffers: new ReadBuffers() };
-    const { recovered, isEndUnknown } = await this.#recover(log, lane, source);
+    const { recovered, notes, damaged, isEndUnknown } = await this.#recover(log, lane, source, trustIndexes);
+    const { report } = recovered;
     const survivors = new LaneSurvivors(lane.lane, recovered.table);
-    await walkRecords(source, recovered, this.#checked((record) => { survivors.note(record); return undefined; }));
-    for (const { segment, path: file, from, to, reason } of recovered.report.damaged) this.#damaged.push({ path: file, lane: lane.lane, segment, from, to, reason });
-    for (const note of recovered.report.notes) this.#notes.push(`lane ${String(lane.lane)}: ${note}`);
-    return { source, recovered, survivors, isEndUnknown };
+    const ranges: DamagedRange[] = [...report.damaged];
+    await walkRecords({
+      source,
+      recovered,
+      loadIndex: (segment) => this.#loadIndex(source, lane, segment),
+      take: this.#checked((record) => { survivors.note(record); return undefined; }),
+      onDamage: (range) => { ranges.push(range); },
+    });
+    this.#damaged.push(...damaged, ...ranges.map(({ segment, path: file, from, to, reason }) => ({ path: file, lane: lane.lane, segment, from, to, reason })));
+    this.#notes.push(...[...notes, ...report.notes].map((note) => `lane ${String(lane.lane)}: ${note}`));
+    return { source, place: lane, recovered, survivors, isEndUnknown };
+  }
+
+  #loadIndex({ uuid, alignment, kernels }: ScanSource, { lane, directory }: SourceLane, segment: number): Promise<SegmentIndex> {
+    return loadSegmentIndex({ files: this.#files, directory, lane, uuid, alignment, kernels, segment });
   }
 
   /** By the superblock, unless it is lost or the blocks show that it is older than they are. */
-  async #recover(log: SourceLog, lane: SourceLane, source: ScanSource): Promise<{ readonly recovered: RecoveredLane; readonly isEndUnknown: boolean }> {
+  async #recover(log: SourceLog, lane: SourceLane, source: ScanSource, trustIndexes: boolean): Promise<RecoveredBy> {
     const { superblock } = log;
+    const damaged: DamagedPlace[] = [];
     if (superblock !== null) {
-      const recovered = await this.#recoverBy(superblock, lane);
+      const recovered = await this.#recoverBy(superblock, lane, trustIndexes);
       const last = recovered.segments[recovered.segments.length - 1];
       const place = { segment: last?.segment ?? 1, offset: last?.index?.endOffset ?? log.alignment };
       const { epoch } = superblock.lanes[lane.lane] as LaneRecord;
-      if (!(await hasLaterEpoch(source, lane.files.segments, place, epoch))) return { recovered, isEndUnknown: false };
-      this.#damaged.push({ path: `${this.#directory}/superblock`, lane: lane.lane, segment: null, from: 0, to: 0, reason: "it is older than the blocks: a former one was put back" });
+      if (!(await hasLaterEpoch(source, lane.files.segments, place, epoch))) return { recovered, notes: [], damaged, isEndUnknown: false };
+      damaged.push({ path: `${this.#directory}/${superblockName}`, lane: lane.lane, segment: null, from: 0, to: 0, reason: "it is older than the blocks: a former one was put back" });
     }
     const { record, isSealed } = await gatherEvidence(source, lane.directory, lane.files);
     const lanes = Array.from({ length: log.lanes.length }, () => record);
-    const recovered = await this.#recoverBy({ uuid: log.uuid, sequence: 1, alignment: log.alignment, flushMethod: "dsync", created: 0, lanes }, lane);
-    if (!isSealed) this.#notes.push(`lane ${String(lane.lane)}: the superblock can't tell where the lane ended, and its last block is no seal; what may have followed can't be known`);
-    return { recovered, isEndUnknown: !isSealed };
+    const recovered = await this.#recoverBy({ uuid: log.uuid, sequence: 1, alignment: log.alignment, flushMethod: "dsync", created: 0, lanes }, lane, trustIndexes);
+    const notes = isSealed ? [] : ["the superblock can't tell where the lane ended, and its last block is no seal; what may have followed can't be known"];
+    return { recovered, notes, damaged, isEndUnknown: !isSealed };
   }
 
-  #recoverBy(superblock: Superblock, { lane, directory }: SourceLane): Promise<RecoveredLane> {
-    return recoverLane({ files: this.#files, directory, lane, superblock, kernels: this.#kernels, readOnly: true, liveWriter: false, trustIndexes: false });
+  #recoverBy(superblock: Superblock, { lane, directory }: SourceLane, trustIndexes: boolean): Promise<RecoveredLane> {
+    return recoverLane({ files: this.#files, directory, lane, superblock, kernels: this.#kernels, readOnly: true, liveWriter: false, trustIndexes });
   }
 
   /** Returns the new log's uuid. */
@@ -180,12 +217,19 @@ class Repair {
     const target = new TargetLog({ storage: this.#storage, target: this.#target, lanes: lanes.length, segmentBytes, firstTime });
     try {
       await target.open();
-      for (const [lane, { source, recovered }] of lanes.entries()) {
+      for (const [lane, { source, place, recovered }] of lanes.entries()) {
         const copy = new LaneCopy(target, lane, partitions.filter((partition) => partition.lane === lane));
-        await walkRecords(source, recovered, this.#checked((record) => {
-          this.#records++;
-          return copy.take(record);
-        }));
+        await walkRecords({
+          source,
+          recovered,
+          loadIndex: (segment) => this.#loadIndex(source, place, segment),
+          take: this.#checked((record) => {
+            this.#records++;
+            return copy.take(record);
+          }),
+          // The first walk has noted it.
+          onDamage: () => undefined,
+        });
         await copy.finish();
       }
       await this.#demandNoWriter();

@@ -3,6 +3,7 @@
 // Recovery has judged the lane: what it calls lost, dead, trimmed or part of an incomplete group is passed over here, and
 // every frame is verified again as it is read. Memory: some chunks of a segment, and one record.
 
+import { alignUp } from "../base/numbers.js";
 import { blockBytesMax, blockHeaderBytes, decodeBlockHeader, hasBlockMagic, pageBytes, type BlockHeader } from "../format/block.js";
 import { frameBytes, frameFlag, frameFlagsOf, frameHeaderBytes, frameKind, frameKindOf, framePartition, framePayloadBytes, frameSequence, frameTime } from "../format/frame.js";
 import type { Memory } from "../format/memory.js";
@@ -10,7 +11,7 @@ import { blockSeed } from "../format/seed.js";
 import { decodeSegmentHeader } from "../format/segment-header.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
-import type { KnownSegment, LostRange, RecoveredLane } from "../recovery/recovered-lane.js";
+import type { DamagedRange, KnownSegment, LostRange, RecoveredLane } from "../recovery/recovered-lane.js";
 import { openIfThere, type ScanSource } from "../recovery/scan.js";
 import { SegmentReader } from "../recovery/segment-reader.js";
 
@@ -26,8 +27,18 @@ export interface SurvivingRecord {
 /** What to do with a record: nothing to wait for, or a promise. */
 export type TakeRecord = (record: SurvivingRecord) => Promise<void> | undefined;
 
-export async function walkRecords(source: ScanSource, recovered: RecoveredLane, take: TakeRecord): Promise<void> {
-  await new LaneWalk(source, recovered, take).run();
+export interface WalkOptions {
+  readonly source: ScanSource;
+  readonly recovered: RecoveredLane;
+  /** The index of a sealed segment that recovery trusted without reading the segment. */
+  readonly loadIndex: (segment: number) => Promise<SegmentIndex>;
+  readonly take: TakeRecord;
+  /** Bytes that don't verify in a segment that recovery did not read. */
+  readonly onDamage: (range: DamagedRange) => void;
+}
+
+export async function walkRecords(options: WalkOptions): Promise<void> {
+  await new LaneWalk(options).run();
 }
 
 interface OpenRecord {
@@ -47,6 +58,9 @@ interface Frames {
 
 interface SegmentAtHand {
   readonly reader: SegmentReader;
+  readonly path: string;
+  /** Recovery did not read it: nobody has reported its damage yet. */
+  readonly isTrusted: boolean;
   readonly index: SegmentIndex;
   readonly baseTime: number;
 }
@@ -55,35 +69,37 @@ interface SegmentAtHand {
 const gapStepBytes = blockBytesMax;
 
 class LaneWalk {
+  readonly #options: WalkOptions;
   readonly #source: ScanSource;
   readonly #recovered: RecoveredLane;
-  readonly #take: TakeRecord;
   readonly #lost = new Map<number, LostRange[]>();
   /** Last sequence taken, by partition. */
   readonly #last = new Map<number, number>();
   #open: OpenRecord | null = null;
 
-  constructor(source: ScanSource, recovered: RecoveredLane, take: TakeRecord) {
+  constructor(options: WalkOptions) {
+    const { source, recovered } = options;
+    this.#options = options;
     this.#source = source;
     this.#recovered = recovered;
-    this.#take = take;
     for (const range of recovered.report.lost) this.#lost.set(range.partition, [...(this.#lost.get(range.partition) ?? []), range]);
   }
 
   async run(): Promise<void> {
-    for (const known of this.#recovered.segments) if (known.index !== null) await this.#walkSegment(known, known.index);
+    for (const known of this.#recovered.segments) await this.#walkSegment(known, known.index ?? (await this.#options.loadIndex(known.segment)));
   }
 
-  async #walkSegment({ path }: KnownSegment, index: SegmentIndex): Promise<void> {
+  async #walkSegment({ path, index: known }: KnownSegment, index: SegmentIndex): Promise<void> {
     const file = await openIfThere(this.#source.files, path);
     if (file === null) {
       this.#open = null;
+      if (known === null) this.#options.onDamage({ segment: index.segment, path, from: 0, to: 0, reason: "the file is missing" });
       return;
     }
-    const size = Math.min(await file.size(), index.endOffset);
-    const reader = new SegmentReader(file, size - (size % pageBytes), this.#source.buffers);
+    // Frames are verified one by one: those of a page that was cut off in its middle count, too. What is not there is zeros.
+    const reader = new SegmentReader(file, alignUp(Math.min(await file.size(), index.endOffset), pageBytes), this.#source.buffers);
     try {
-      const segment = { reader, index, baseTime: await this.#baseTime(reader, index) };
+      const segment = { reader, path, isTrusted: known === null, index, baseTime: await this.#baseTime(reader, index) };
       for (const [at, { offset, epoch }] of index.epochs.entries()) {
         const { uuid, lane } = this.#source;
         await this.#walkEpoch(segment, offset, index.epochs[at + 1]?.offset ?? index.endOffset, blockSeed({ uuid, lane, segment: index.segment, epoch }));
@@ -108,6 +124,7 @@ class LaneWalk {
       const header = await this.#headerAt(reader, at, end, seed);
       if (header === null) {
         const gapEnd = await this.#nextHeader(reader, at + this.#source.alignment, end, seed);
+        this.#noteDamage(segment, at, gapEnd, "no block header verifies here");
         await this.#walkGap(segment, at, gapEnd, seed);
         at = gapEnd;
         continue;
@@ -117,7 +134,13 @@ class LaneWalk {
       await this.#walkBlock(segment, { memory: reader.memory, from: framesFrom, to: framesFrom + header.dataBytes, position: at + blockHeaderBytes }, seed);
       at += header.blockBytes;
     }
-    if (end < to) this.#open = null;
+    if (end >= to) return;
+    this.#open = null;
+    this.#noteDamage(segment, Math.max(end, from), to, "the file ends before its blocks do");
+  }
+
+  #noteDamage({ isTrusted, path, index: { segment } }: SegmentAtHand, from: number, to: number, reason: string): void {
+    if (isTrusted) this.#options.onDamage({ segment, path, from, to, reason });
   }
 
   async #headerAt(reader: SegmentReader, at: number, end: number, seed: number): Promise<BlockHeader | null> {
@@ -143,6 +166,7 @@ class LaneWalk {
       if (end >= to) return;
       this.#open = null;
       at = end + 8 >= to ? to : kernels.findFrame(memory, end + 8, to, seed, position + end + 8 - from);
+      this.#noteDamage(segment, position + end - from, position + at - from, "frames whose checksum does not fit");
     }
   }
 
@@ -160,14 +184,18 @@ class LaneWalk {
       let cursor = start;
       while (cursor < limit) {
         const found = kernels.findFrame(memory, cursor, end, seed, at + cursor - start);
-        if (found !== cursor) this.#open = null;
+        if (found !== cursor && !(found === end && at + length >= to && this.#isPadding(memory, cursor, end))) this.#open = null;
         if (found >= limit) break;
         cursor = kernels.verifyFrames(memory, found, end, seed, at + found - start);
         await this.#takeFrames(segment, { memory, from: found, to: cursor, position: at + found - start });
       }
       at += Math.max(cursor, limit) - start;
     }
-    this.#open = null;
+  }
+
+  /** Whether [from, to) is what stands behind the last frame of a block: a record that began in the block goes on in the next. */
+  #isPadding(memory: Memory, from: number, to: number): boolean {
+    return to - from < this.#source.alignment && memory.bytes.subarray(from, to).every((byte) => byte === 0);
   }
 
   async #takeFrames(segment: SegmentAtHand, { memory, from, to, position }: Frames): Promise<void> {
@@ -201,7 +229,7 @@ class LaneWalk {
     }
     this.#last.set(state.id, sequence);
     const data = record.parts.length === 1 ? part : Buffer.concat(record.parts);
-    return this.#take({ state, sequence, time: record.time, data });
+    return this.#options.take({ state, sequence, time: record.time, data });
   }
 
   #isLive(state: PartitionState, sequence: number, index: SegmentIndex, position: number): boolean {
