@@ -132,7 +132,7 @@ class Repair {
     await this.#demandNoWriter();
     const log = await identifyLog(this.#files, this.#directory);
     this.#damaged.push(...log.damaged);
-    this.#bytesTotal = (await this.#sizeOf(log)) * (this.#options.dryRun === true ? 2 : 3);
+    this.#bytesTotal = (await this.#sizeOf(log)) * (this.#options.dryRun === true ? 1 : 2);
     const lanes: JudgedLane[] = [];
     for (const lane of log.lanes) lanes.push(await this.#judge(log, lane));
     const names = new NamePool(lanes.flatMap(({ survivors }) => survivors.names));
