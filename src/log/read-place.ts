@@ -24,7 +24,8 @@ export async function findSegment(source: ReadSource, state: PartitionState, seq
   if (found !== null) return found;
   for (let at = ascendingFrom - 1; at >= 0; at--) {
     const index = await source.segmentIndex(ids[at] as number);
-    if (holds(index.runs.get(state.id), sequence)) return index;
+    // What a later truncation hides is not here: it would be looked for in this segment for ever.
+    if (sequence <= liveLast(state, index.segment) && holds(index.runs.get(state.id), sequence)) return index;
   }
   return null;
 }
