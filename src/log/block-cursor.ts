@@ -214,7 +214,8 @@ export class BlockCursor {
   #judgeInvalidFrame(window: Window, framesEnd: number): CursorOutcome | null {
     const { memory } = window;
     const at = this.position - window.base;
-    const blockEnd = this.#block.kind === "frames" ? this.#block.dataEnd : this.#epochEnd;
+    // The length may be damaged too: no frame goes on behind the segment's last block.
+    const blockEnd = this.#block.kind === "frames" ? this.#block.dataEnd : Math.min(this.#epochEnd, (this.#index as SegmentIndex).endOffset);
     if (framesEnd === window.end && framesEnd < blockEnd && !this.#headerStandsAt(window, this.position)) {
       const bytesNeeded = this.position % this.#source.alignment === 0 ? blockHeaderBytes : frameHeaderBytes;
       if (this.position + bytesNeeded > window.end) return { kind: "partial", end: this.position + bytesNeeded, isSure: true };

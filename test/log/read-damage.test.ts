@@ -6,6 +6,7 @@ import { readFile, unlink, writeFile } from "node:fs/promises";
 import { suite, test } from "node:test";
 import { RingwallError } from "#src/base/errors.js";
 import type { PartitionState } from "#src/core/partition-table.js";
+import { frameHeaderBytes } from "#src/format/frame.js";
 import { nativeKernels, portableKernels, type Kernels } from "#src/format/kernels.js";
 import { get, readBatches, type LogRecord } from "#src/log/reader.js";
 import { loadNative } from "#src/native/binding.js";
@@ -134,6 +135,27 @@ for (const [name, kernels] of kernelsUnderTest) {
         }
       });
     }
+
+    test("a frame header of wild bytes in a block that is entered in its middle costs its record only", async () => {
+      await using builder = await create(256 * 1024);
+      const orders = builder.partition("orders");
+      while (orders.lastSequence < 400) await builder.append(orders, content(orders.lastSequence + 1, bytesOf(orders.lastSequence + 1)));
+      await builder.cut();
+      const whole = await readFile(builder.segmentPath(builder.segmentIds[0]!));
+      // An index entry lies 32 KiB behind the block's begin: who reads from here on starts at a frame, not at a header.
+      const from = 250;
+      const payload = Buffer.from(content(from + 10, bytesOf(from + 10)));
+      const at = whole.indexOf(Buffer.concat([Buffer.from([from + 10 - 256, 1, 0, 0, 0, 0, 0, 0]), payload])) + 8 - frameHeaderBytes;
+      await builder.overwrite(at, whole.subarray(at, at + 16).map((byte) => byte ^ 0xff));
+      const read: number[] = [];
+      await assert.rejects(async () => {
+        for await (const records of readBatches(builder, orders, { from })) read.push(...records.map((record) => record.seq));
+      }, (error: RingwallError) => {
+        assert.deepEqual(error.details, { partition: "orders", firstSequence: from + 10, lastSequence: from + 10 });
+        return true;
+      });
+      assert.deepEqual(read, Array.from({ length: 10 }, (_, index) => from + index));
+    });
 
     test("a block copied to another place, or out of another segment, is not taken for what belongs there", async () => {
       await using builder = await create();
