@@ -487,8 +487,7 @@ export class Lane {
     this.settings.storage.clock.after(this.settings.beaconMs, () => {
       this.#beaconArmed = false;
       if (this.#state.kind !== "open" || !this.#tail.uncovered) return;
-      const isIdle = this.#tail.isQuiet && this.#queue.length === 0;
-      if (!isIdle || !this.#tail.writeEmptyBlock(blockFlag.beacon)) this.#armBeacon();
+      if (!this.#isQuiet() || !this.#tail.writeEmptyBlock(blockFlag.beacon)) this.#armBeacon();
     });
   }
 
@@ -503,8 +502,7 @@ export class Lane {
         return;
       }
       this.#tail.requestRotation();
-      const isIdle = this.#tail.isQuiet && this.#queue.length === 0;
-      if (isIdle && !this.#tail.writeEmptyBlock(0)) this.#armAgeTimer();
+      if (this.#isQuiet() && !this.#tail.writeEmptyBlock(0)) this.#armAgeTimer();
     });
   }
 

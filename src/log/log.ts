@@ -177,7 +177,7 @@ export class Log {
       return { name: partition, data };
     });
     // What the batch creates goes where the rest of it lives.
-    const home = named.map(({ name }) => this.#existingLane(name) ?? this.#placed.get(name)).find((lane) => lane !== undefined);
+    const home = named.map(({ name }) => this.#knownLane(name)).find((lane) => lane !== undefined);
     const checked = named.map(({ name, data }) => ({ partition: this.#partitionNear(name, home), data }));
     const lane = (checked[0] as (typeof checked)[number]).partition.lane;
     for (const { partition } of checked) {
@@ -242,7 +242,7 @@ export class Log {
   }
 
   #laneOf(name: string, { lane, with: companion }: PartitionOptions): number {
-    const existing = this.#existingLane(name) ?? this.#placed.get(name);
+    const existing = this.#knownLane(name);
     const asked = companion === undefined ? lane : this.partition(companion).lane;
     if (asked !== undefined && (!Number.isInteger(asked) || asked < 0 || asked >= this.#opened.lanes.length)) {
       throw new RingwallError("RINGWALL_INVALID_OPTION", `\`lane\` must be an integer from 0 to ${String(this.#opened.lanes.length - 1)}; it is ${String(asked)}`);
@@ -257,13 +257,14 @@ export class Log {
   }
 
   #partitionNear(name: string, lane: number | undefined): Partition {
-    const lives = this.#existingLane(name) ?? this.#placed.get(name);
+    const lives = this.#knownLane(name);
     return lives !== undefined || lane === undefined ? this.partition(name) : this.partition(name, { lane });
   }
 
-  #existingLane(name: string): number | undefined {
+  /** The lane that the partition lives on, or was placed on before its first record. */
+  #knownLane(name: string): number | undefined {
     const lane = this.#opened.lanes.findIndex((candidate) => candidate.table.byName(name) !== undefined);
-    return lane === -1 ? undefined : lane;
+    return lane === -1 ? this.#placed.get(name) : lane;
   }
 
   #emptiestLane(): number {

@@ -52,7 +52,7 @@ export async function openWriter(request: OpenRequest): Promise<OpenedWriter> {
   const lanes: Lane[] = [];
   try {
     const superblock = new SuperblockStore(storage.files, directory, await readOrCreate(request));
-    const recovered = await recoverAll(request, superblock.current, false);
+    const recovered = await recoverAll(request, superblock.current);
     for (const [lane, { table }] of recovered.entries()) {
       table.forgetTruncationsBefore((superblock.current.lanes[lane] as LaneRecord).firstSegment);
       demandTableFits(table, options, directory);
@@ -157,10 +157,10 @@ async function demandNoOrphans(storage: Storage, directory: string, names: reado
   }
 }
 
-async function recoverAll(request: OpenRequest, superblock: Superblock, readOnly: boolean): Promise<RecoveredLane[]> {
+async function recoverAll(request: OpenRequest, superblock: Superblock): Promise<RecoveredLane[]> {
   const kernels = chooseKernels();
   const recovered: RecoveredLane[] = [];
-  for (let lane = 0; lane < superblock.lanes.length; lane++) recovered.push(await recoverOne(request, superblock, lane, kernels, readOnly));
+  for (let lane = 0; lane < superblock.lanes.length; lane++) recovered.push(await recoverOne(request, superblock, lane, kernels, false));
   return recovered;
 }
 

@@ -62,8 +62,6 @@ export class LanePass implements ScanVisitor {
   readonly unreadable: { readonly file: SegmentFile; readonly range: ByteRange }[] = [];
   horizon = 0;
   chain: ChainEnd;
-  /** The chain reached the seal of a closed log. */
-  sealed = false;
   #file: SegmentFile = { segment: 0, path: "" };
   #headerValid = true;
   #place: ScanPlace;
@@ -97,7 +95,6 @@ export class LanePass implements ScanVisitor {
       this.names.clear();
       this.#accept(block);
       if (header.sequence === this.#options.seal && (header.flags & blockFlag.seal) !== 0) {
-        this.sealed = true;
         return "stop";
       }
       return "go on";

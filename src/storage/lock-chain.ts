@@ -5,10 +5,9 @@
 import fs from "node:fs";
 import path from "node:path";
 import { assert } from "../base/assert.js";
+import { lockName } from "../format/names.js";
 import { parseOwner, type LockOwner } from "./lock-owner.js";
 import { errnoName, fromNodeError } from "./system-error.js";
-
-export const lockName = "lock";
 
 /** Longer than any that crashes can leave: each hop is a process that died between its link and its rename. */
 const hopsMax = 1000;
