@@ -67,6 +67,7 @@ static const struct {
   { "ringSetup", ring_setup },
   { "ringEnter", ring_enter },
   { "ringWait", ring_wait },
+  { "yieldProcessor", yield_processor },
   { "ringRegister", ring_register },
   { "ringRegisterBuffers", ring_register_buffers },
   { "ringMap", ring_map },

@@ -11,7 +11,7 @@
 #include "kernels.h"
 #include "platform.h"
 
-enum { ADDON_ABI = 1, RINGS_MAX = 1000 };
+enum { ADDON_ABI = 2, RINGS_MAX = 1000 };
 
 struct mapping;
 struct watch;
@@ -45,6 +45,7 @@ bool is_mapping(const struct state* state, const void* data);
 FUNCTION(ring_setup);
 FUNCTION(ring_enter);
 FUNCTION(ring_wait);
+FUNCTION(yield_processor);
 FUNCTION(ring_register);
 FUNCTION(ring_register_buffers);
 FUNCTION(ring_map);

@@ -39,6 +39,11 @@ FUNCTION(ring_wait) {
                               (long)&argument, sizeof argument));
 }
 
+FUNCTION(yield_processor) {
+  (void)info;
+  return number(env, syscall2(SYS_SCHED_YIELD, 0, 0));
+}
+
 // How many bytes the kernel reads or writes at the argument: fixed + each * count. It knows no length of its own, so a
 // short array would be overrun inside the JavaScript heap. An operation that is not listed is refused as unknown.
 static const struct { uint8_t known, fixed, each; } registrations[] = {

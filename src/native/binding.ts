@@ -8,7 +8,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
 /** Raised whenever a signature below changes; a binary with another number is refused. */
-export const nativeAbi = 1;
+export const nativeAbi = 2;
 
 /** An opaque handle on a watched descriptor. */
 export type NativeWatch = object;
@@ -28,6 +28,8 @@ export interface NativeBinding {
   ringEnter(descriptor: number, toSubmit: number, completionsMin: number, flags: number): number;
   /** io_uring_enter with IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG: waits at most `timeoutMicros`; -ETIME when it passed. */
   ringWait(descriptor: number, toSubmit: number, completionsMin: number, timeoutMicros: number): number;
+  /** sched_yield: whatever else waits for this processor, a kernel worker say, gets its turn before the call returns. */
+  yieldProcessor(): number;
   /** io_uring_register with a plain byte argument (or null). */
   ringRegister(descriptor: number, opcode: number, argument: Uint8Array | Uint32Array | Int32Array | null, count: number): number;
   /** IORING_REGISTER_BUFFERS over `memory` (from `allocate`), cut into `count` buffers of `bytes` each. */

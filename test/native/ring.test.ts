@@ -22,6 +22,10 @@ test("ring: a descriptor that is not open is EBADF", { skip }, () => {
   assert.equal(binding().ringWait(-1, 0, 0, 0), -9);
 });
 
+test("yielding the processor succeeds", { skip: absent }, () => {
+  assert.equal(binding().yieldProcessor(), 0);
+});
+
 test("ring: a no-op is submitted, completes, and is taken", { skip }, () => {
   const ring = new SmallRing(binding());
   ring.push({ code: operation.nop, id: 77 });

@@ -362,6 +362,8 @@ export class UringWriter implements BlockWriter {
 
   readonly #spin = (): void => {
     this.#onReadable();
+    // A completion may need a kernel worker on this very processor, which would wait for the scheduler's tick, 4 ms.
+    if (this.#inFlight > 0) this.#native.yieldProcessor();
     if (this.#inFlight > 0 && performance.now() < this.#spinUntil) setImmediate(this.#spin);
     else this.#spinning = false;
   };
