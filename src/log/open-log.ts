@@ -8,7 +8,7 @@ import { laneDirectoryName, lockName, superblockName } from "../format/names.js"
 import { blocksInFlightUnbounded, type LaneRecord, type Superblock } from "../format/superblock.js";
 import { recoverLane } from "../recovery/recover-lane.js";
 import type { RecoveredLane } from "../recovery/recovered-lane.js";
-import { createSuperblock, readSuperblock } from "../recovery/superblock-file.js";
+import { confirmSuperblock, createSuperblock, readSuperblock } from "../recovery/superblock-file.js";
 import type { Storage } from "../storage/storage.js";
 import { Lane } from "./lane.js";
 import { demandTableFits } from "./lane-limits.js";
@@ -57,6 +57,7 @@ export async function openWriter(request: OpenRequest): Promise<OpenedWriter> {
       table.forgetTruncationsBefore((superblock.current.lanes[lane] as LaneRecord).firstSegment);
       demandTableFits(table, options, directory);
     }
+    await confirmSuperblock(storage.files, directory, superblock.current);
     for (const [lane, image] of recovered.entries()) lanes.push(createLane(request, superblock, lane, image));
     // Preparing segments touches no byte of the old epoch; no block is written before both are through.
     const began = [beginEpoch(superblock, recovered, options), syncNames(storage, directory)];

@@ -31,6 +31,16 @@ export interface BlockMark {
   readonly valid: boolean;
 }
 
+/** A block that continues the lane. */
+export interface AcceptedBlock {
+  readonly file: SegmentFile;
+  readonly offset: number;
+  readonly blockBytes: number;
+  readonly sequence: number;
+  readonly epoch: number;
+  readonly checksum: number;
+}
+
 export interface LanePassOptions {
   readonly chain: ChainEnd;
   /** Where the first block is due. */
@@ -65,6 +75,7 @@ export class LanePass implements ScanVisitor {
   #file: SegmentFile = { segment: 0, path: "" };
   #headerValid = true;
   #place: ScanPlace;
+  readonly #uncovered: AcceptedBlock[] = [];
   readonly #options: LanePassOptions;
 
   constructor(options: LanePassOptions) {
@@ -76,6 +87,11 @@ export class LanePass implements ScanVisitor {
   /** Where the chain's next block is due, unless it begins the next segment. */
   get end(): ScanPlace {
     return this.#place;
+  }
+
+  /** Accepted blocks that no block's horizon has covered, in order: few, but where nothing was flushed. */
+  get uncovered(): readonly AcceptedBlock[] {
+    return this.#uncovered;
   }
 
   beginSegment(file: SegmentFile, headerValid: boolean): boolean {
@@ -144,12 +160,19 @@ export class LanePass implements ScanVisitor {
     if ((header.flags & blockFlag.epochStart) !== 0) replay?.handleEpochStart();
     const index = this.#indexFor(header.baseTime);
     index.noteBlock(offset, header.blockBytes, header.sequence, header.epoch, checksum);
+    this.#noteUncovered({ file: this.#file, offset, blockBytes: header.blockBytes, sequence: header.sequence, epoch: header.epoch, checksum });
     this.chain = { nextBlock: header.sequence + 1, previousChecksum: checksum, epoch: header.epoch };
     this.#place = { segment: this.#file.segment, offset: index.endOffset };
     if (epochMax !== null && header.epoch > epochMax) {
       this.#contradict(offset, `block ${String(header.sequence)} is of epoch ${String(header.epoch)}, the superblock knows none above ${String(epochMax)}`);
     }
     replay?.handleFrames({ memory: block.memory, from: block.framesStart, to: block.framesEnd, blockStart: block.start, blockOffset: offset });
+  }
+
+  #noteUncovered(block: AcceptedBlock): void {
+    const covered = this.#uncovered.findIndex(({ sequence }) => sequence > this.horizon);
+    this.#uncovered.splice(0, covered === -1 ? this.#uncovered.length : covered);
+    this.#uncovered.push(block);
   }
 
   /** The index of the segment at hand. */

@@ -2,7 +2,7 @@
 //
 // The order of work: list the files; trust sealed segments by their index files' headers; follow the chain of blocks
 // through the rest, past the first invalid block to the end of everything; ask the recovery table; then take what
-// counts, or say exactly what is lost. It changes nothing but stale index files, and forces accepted blocks to media.
+// counts, or say exactly what is lost. It changes nothing but stale index files, and makes accepted blocks durable.
 
 import { assert } from "../base/assert.js";
 import { RingwallError } from "../base/errors.js";
@@ -20,6 +20,7 @@ import { listLane, segmentPath, type LaneFiles } from "./lane-files.js";
 import { LanePass, type ChainEnd, type PassSegment } from "./lane-pass.js";
 import { rebuildIndex } from "./load-segment-index.js";
 import type { DamagedRange, KnownSegment, RecoveredLane, RecoveryReport } from "./recovered-lane.js";
+import { rewriteBlocks } from "./rewrite-blocks.js";
 import { salvageLane } from "./salvage.js";
 import { scanSegments, type ScanSource, type SegmentFile } from "./scan.js";
 import { ReadBuffers } from "./segment-reader.js";
@@ -279,7 +280,7 @@ class LaneRecovery {
     const before = this.#chainBefore(start);
     const nextBlock = last === undefined ? Math.max(1, before.nextBlock) : last.index.lastBlock + 1;
     if (!this.#options.readOnly) {
-      for (const { file, index } of accepted) if (index.lastBlock > horizon) await this.#force(file);
+      await rewriteBlocks(this.#source, pass.uncovered.filter(({ sequence }) => sequence > horizon && sequence < nextBlock));
       await this.#removeStaleIndexes(last?.file.segment ?? this.#record.firstSegment, accepted);
     }
     const discarded = pass.marks.filter((mark) => mark.valid).map((mark) => mark.sequence);
@@ -355,16 +356,6 @@ class LaneRecovery {
     const ahead = this.#files.segments.filter(({ segment }) => segment >= firstSegment && segment > last);
     const behind = this.#files.segments.filter(({ segment }) => segment < firstSegment);
     return [...ahead, ...behind].map(({ path }) => path);
-  }
-
-  /** Accepted, yet maybe only in the operating system's memory: they must outlive the superblock that builds on them. */
-  async #force({ path }: SegmentFile): Promise<void> {
-    const file = await this.#options.files.open(path, "write");
-    try {
-      await file.sync();
-    } finally {
-      await file.close();
-    }
   }
 
   /**

@@ -72,10 +72,26 @@ export async function writeSuperblock(files: FileSystem, directory: string, supe
   }
 }
 
+/**
+ * What was read is durable when it resolves, in the pair that the next change writes last. Called before anything builds on it:
+ * 1. a release is written to the superblock, the flush fails, and the kernel takes the pages for clean; 2. the log is opened
+ * again, reads the release and renames a freed segment; 3. power fails: the superblock on media still counts that segment.
+ */
+export async function confirmSuperblock(files: FileSystem, directory: string, superblock: Superblock): Promise<void> {
+  const file = await files.open(`${directory}/${superblockName}`, "write");
+  try {
+    const [, pair] = await pairOrder(file);
+    await file.writeAt(joined(superblock, pair), (pair[0] as number) * pageBytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
 const pairs = [[0, 1], [2, 3]] as const;
 
 /** First pair to write first, unless it alone is valid or holds the newer generation. */
-async function pairOrder(file: StorageFile): Promise<readonly (readonly number[])[]> {
+async function pairOrder(file: StorageFile): Promise<readonly [readonly number[], readonly number[]]> {
   const bytes = new Uint8Array(superblockBytes);
   const count = await file.readAt(bytes, 0).catch(() => 0);
   const [first, second] = pairs.map((pair) => generationOf(bytes.subarray(0, count), pair)) as [number, number];

@@ -16,6 +16,8 @@ export class FailingFiles implements FileSystem {
   readonly read = new Map<string, number>();
   /** Paths of files that were synced. */
   readonly synced: string[] = [];
+  /** What was written, as "path offset +bytes". */
+  readonly written: string[] = [];
 
   constructor(files: FileSystem) {
     this.#files = files;
@@ -38,7 +40,10 @@ export class FailingFiles implements FileSystem {
     return {
       path,
       size: () => file.size(),
-      writeAt: (bytes, position) => file.writeAt(bytes, position),
+      writeAt: (bytes, position) => {
+        this.written.push(`${path} ${String(position)} +${String(bytes.length)}`);
+        return file.writeAt(bytes, position);
+      },
       sync: async () => {
         await file.sync();
         this.synced.push(path);

@@ -488,17 +488,23 @@ test("live writer: segments trimmed and used anew since the superblock was read 
   });
 });
 
-test("a writer's recovery forces files with accepted blocks above H, and no others; a reader's forces nothing", async () => {
+test("a writer's recovery writes accepted blocks above H again where they stand, and no others, then syncs; a reader's writes nothing", async () => {
   await withLog(async (log) => {
     begin(log);
     log.rotate([entry(1, "a", 3)], { horizon: 1 });
     log.rotate([entry(1, "a", 3)], { horizon: 3 });
     log.block([record(1, 4, "four")], { horizon: 3 });
-    for (const [readOnly, synced] of [[false, [log.path(2), log.path(3)]], [true, []]] as const) {
+    log.block([record(1, 5, "torn")], { horizon: 3 });
+    const torn = log.blocks.at(-1)!;
+    log.write(torn.segment, torn.frames[0]!, Buffer.from("not a frame"));
+    const before = [2, 3].map((segment) => readFileSync(log.path(segment)));
+    const above = log.blocks.slice(3, 6).map(({ segment, offset, bytes }) => `${log.path(segment)} ${String(offset)} +${String(bytes)}`);
+    for (const [readOnly, synced, written] of [[true, [], []], [false, [log.path(2), log.path(3)], above]] as const) {
       const files = new FailingFiles(nodeFileSystem());
       await recover(log, { files, readOnly });
-      assert.deepEqual(files.synced, synced);
+      assert.deepEqual([files.synced, files.written], [synced, written]);
     }
+    assert.deepEqual([2, 3].map((segment) => readFileSync(log.path(segment))), before);
   });
 });
 

@@ -42,8 +42,7 @@ export function planRun(random: Random): RunPlan {
       stuck: flavour === "crashes" && random.chance(0.1) ? 0.01 : 0,
       writeError: error === "write" || error === "all" ? 0.01 : 0,
       syncError: error === "sync" || error === "all" ? 0.01 : 0,
-      // Recovery still trusts what it reads out of the page cache after such a flush.
-      syncForgets: 0,
+      syncForgets: error === "sync" || error === "all" ? 0.5 : 0,
       misdirected: damage === "misdirected" ? random.pick([0.005, 0.03]) : 0,
       syncLie: damage === "syncLie" ? random.pick([0.02, 0.3]) : 0,
     },
