@@ -55,6 +55,7 @@ export class Lane {
   #cancelIntervalTimer: (() => void) | null = null;
   #cancelAgeTimer: (() => void) | null = null;
   #beaconArmed = false;
+  #hasBegun = false;
   /** Sealing and releasing of segments, one after the other. Never rejects. */
   #background: Promise<void> = Promise.resolve();
 
@@ -87,7 +88,7 @@ export class Lane {
     this.#placer = new Placer(this.#tail, this.table, this.stats);
   }
 
-  /** Makes the first segment ready; appends may come once it resolves. */
+  /** Makes the first segment ready. It writes no block: the epoch may not be durable yet. */
   async start(): Promise<void> {
     const { segments, freeFiles } = this.settings.recovered;
     this.shelf.writeMissingIndexes((task) => { void this.#inBackground(task); });
@@ -98,6 +99,12 @@ export class Lane {
     }
     const ready = await this.#supply.adopt(last.segment, last.path, last.index.baseTime, last.index.endOffset, freeFiles);
     this.#tail.adopt(ready, last.index);
+  }
+
+  /** Blocks may be written from now on: the epoch is durable. */
+  begin(): void {
+    this.#hasBegun = true;
+    if (this.#tail.current !== null) this.#armAgeTimer();
   }
 
   get state(): LaneState {
@@ -494,7 +501,7 @@ export class Lane {
   #armAgeTimer(): void {
     this.#cancelAgeTimer?.();
     this.#cancelAgeTimer = null;
-    if (this.settings.segmentAgeMs === 0) return;
+    if (this.settings.segmentAgeMs === 0 || !this.#hasBegun) return;
     this.#cancelAgeTimer = this.settings.storage.clock.after(this.settings.segmentAgeMs, () => {
       if (this.#state.kind !== "open") return;
       if (this.#tail.current?.holdsData !== true) {

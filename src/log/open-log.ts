@@ -59,10 +59,13 @@ export async function openWriter(request: OpenRequest): Promise<OpenedWriter> {
     }
     await confirmSuperblock(storage.files, directory, superblock.current);
     for (const [lane, image] of recovered.entries()) lanes.push(createLane(request, superblock, lane, image));
-    // Preparing segments touches no byte of the old epoch; no block is written before both are through.
+    // Preparing segments touches no byte of the old epoch; no block is written before both are through. Else: 1. the
+    // superblock's write is slow, and the first segment comes of age; 2. a block of epoch 5 begins the next one; 3. power
+    // fails, the superblock still says 4; 4. the next opening takes 5 again, and the dead block counts as its own.
     const began = [beginEpoch(superblock, recovered, options), syncNames(storage, directory)];
     const started = await Promise.allSettled([...began, ...lanes.map((lane) => lane.start())]);
     for (const outcome of started) if (outcome.status === "rejected") throw outcome.reason;
+    for (const lane of lanes) lane.begin();
     return { kind: "writer", lanes, superblock, unlock };
   } catch (error) {
     // The first error is the one to tell.
