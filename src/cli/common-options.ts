@@ -8,10 +8,10 @@ export interface CommonOptions {
   readonly backend: "auto" | "uring" | "fs";
 }
 
-/** Adds --json and --backend, and to the help an example and the exit codes. */
-export function withCommonOptions(command: Command, example: string): Command {
+/** Adds --json and --backend, and to the help an example and the exit codes. `auto`: what the backend "auto" means. */
+export function withCommonOptions(command: Command, example: string, auto = "io_uring where it works, else node:fs"): Command {
   return command
-    .addOption(new Option("--backend <name>", "what the log runs on; auto: io_uring where it works, else node:fs").choices(["auto", "uring", "fs"]).default("auto"))
+    .addOption(new Option("--backend <name>", `what the log runs on; auto: ${auto}`).choices(["auto", "uring", "fs"]).default("auto"))
     .option("--json", "for programs: JSON on stdout, and an error as JSON on stderr")
     .addHelpText("after", `\nExample:\n${example.split("\n").map((line) => `  $ ${line}`).join("\n")}\n${exitCodeHelp}`);
 }

@@ -3,19 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { uringRefusal } from "../log/log-fixture.js";
-import { demandNumbers, documentOf, holesIn, quick, type Document } from "./run-bench.js";
+import { demandContext, demandNumbers, documentOf, quick, type Document } from "./run-bench.js";
 
 const figures = ["recordsPerSecond", "megabytesPerSecond", "ackMicros.p50", "ackMicros.p99", "ackMicros.p999", "blocks", "recordsPerBlock", "cpuMicrosPerRecord", "rssBytesMax", "othersCores"];
 const append = ["append", "--seconds", "0.3", "--warm-up", "0.1", "--enqueue-records", "1000", ...quick];
-
-function demandContext(document: Document): void {
-  assert.deepEqual(holesIn(document), [], "every number is finite");
-  const machine = document["machine"] as Document;
-  for (const name of ["kernel", "cpuModel", "node", "fileSystem", "mountOptions"]) assert.equal(typeof machine[name], "string", name);
-  demandNumbers(machine, ["cpus", "memoryBytes"]);
-  const options = document["options"] as Document;
-  assert.equal(options["dir"], undefined, "a document names no path");
-}
 
 const backends = [
   { backend: "fs", skip: false },

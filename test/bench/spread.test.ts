@@ -67,6 +67,22 @@ describe("callers", () => {
     await assert.rejects(runCallers({ callers: 3, items: [1], appenders: [appender], everyCall: 1 }, { ...window, seconds: 60 }), /enough/);
   });
 
+  test("an append that ends long after the window does not open it again", async () => {
+    let isShut = false;
+    let opened = 0;
+    let calls = 0;
+    const late = async (): Promise<void> => {
+      while (!isShut) await new Promise((resolve) => setImmediate(resolve));
+      const until = performance.now() + 50;
+      while (performance.now() < until);
+    };
+    const prompt = async (): Promise<void> => { await new Promise((resolve) => setImmediate(resolve)); };
+    const appender = { append: () => (calls++ === 0 ? late() : prompt()) };
+    const figures = await runCallers({ callers: 2, items: [1], appenders: [appender], everyCall: 1 }, { ...window, onOpen: () => { opened++; }, onShut: () => { isShut = true; } });
+    assert.equal(opened, 1);
+    assert.ok(figures.calls > 0);
+  });
+
   test("items and appenders are taken in turn", async () => {
     const seen = [new Set<number>(), new Set<number>()];
     const appenders = seen.map((items) => ({ append: async (item: number) => { items.add(item); } }));

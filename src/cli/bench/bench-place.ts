@@ -32,6 +32,11 @@ export class BenchPlace implements Disposable {
     return path.join(this.directory, `${name}-${String(this.#serial)}`);
   }
 
+  /** As `remove`, unless the files are to be kept. */
+  discard(target: string): void {
+    if (!this.#keeps) this.remove(target);
+  }
+
   remove(target: string): void {
     fs.rmSync(target, { recursive: true, force: true });
   }

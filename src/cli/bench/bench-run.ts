@@ -21,7 +21,10 @@ export interface BenchContext {
   readonly onStep: (text: string) => void;
 }
 
-/** `body` resolves to the document; `textOf` is what people see of it. Nothing is printed of a bench that was interrupted. */
+/**
+ * `body` resolves to the document, or to several, a line each; `textOf` is what people see of it. Nothing is printed of a
+ * bench that was interrupted.
+ */
 export async function runBench<Report>(flags: BenchFlags, body: (context: BenchContext) => Promise<Report>, textOf: (report: Report) => string): Promise<ExitCode> {
   using interrupt = new Interrupt();
   const report = await measure(flags, interrupt, body);
@@ -30,8 +33,8 @@ export async function runBench<Report>(flags: BenchFlags, body: (context: BenchC
     return interrupt.exitCode;
   }
   const output = standardOutput();
-  if (flags.json === true) await output.json(report);
-  else await output.line(textOf(report));
+  if (flags.json !== true) await output.line(textOf(report));
+  else for (const document of Array.isArray(report) ? (report as readonly unknown[]) : [report]) await output.json(document);
   return exitCode.ok;
 }
 

@@ -95,7 +95,8 @@ class MeasuredWindow {
 
   handleTimed(started: number, now: number): void {
     if (this.#isOpen) this.#samples.record(now - started);
-    if (now < this.#nextTick) return;
+    // What ends after the window must not open another one.
+    if (this.isOver || now < this.#nextTick) return;
     this.#nextTick = now + tickMillis;
     this.#options.onTick();
     if (this.#options.isStopped()) this.isOver = true;

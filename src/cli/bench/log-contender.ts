@@ -85,6 +85,11 @@ export class LogContender implements Contender<LogFigures> {
     this.#trimmer = new Trimmer(log, this.#partitions);
   }
 
+  /** One of several loads on a log that its caller opened and closes. */
+  static over(log: Log, directory: string, load: LogLoad): LogContender {
+    return new LogContender(log, directory, load);
+  }
+
   static async open(directory: string, options: LogOptions, load: LogLoad): Promise<LogContender> {
     return new LogContender(await Log.open(directory, options), directory, load);
   }

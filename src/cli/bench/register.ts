@@ -1,14 +1,14 @@
-// The command `ringwall bench` and its four benches. Definitions only; what they do is loaded when they run.
+// The command `ringwall bench` and its benches. Definitions only; what they do is loaded when they run.
 
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { parseBytes, parseCount, parseSeconds, parseSequence, withCommonOptions } from "../common-options.js";
+import { type Command, Option } from "commander";
+import { parseCount, parseSeconds, parseSequence, withCommonOptions } from "../common-options.js";
 import { type Outcome, exitCode } from "../exit-codes.js";
 import type { AppendBenchFlags } from "./append-command.js";
+import { atMost, bytesHelp, parsePositiveBytes, withLogOptions, withRounds } from "./bench-options.js";
 import type { EnqueueBenchFlags } from "./enqueue-command.js";
 import type { FloorBenchFlags } from "./floor-command.js";
 import type { RecoverBenchFlags } from "./recover-command.js";
-
-const bytesHelp = "\nEvery bench writes into a fresh directory below --dir and removes it in the end, also after Ctrl-C. Figures are medians\nof the rounds, with what they varied between; docs/BENCHMARKS.md has the method.";
+import { registerSuites } from "./suites/register-suites.js";
 
 /** `outcome` gets the exit code. */
 export function registerBench(program: Command, outcome: Outcome = { code: exitCode.ok }): void {
@@ -17,6 +17,7 @@ export function registerBench(program: Command, outcome: Outcome = { code: exitC
   registerEnqueue(bench, outcome);
   registerRecover(bench, outcome);
   registerFloor(bench, outcome);
+  registerSuites(bench, outcome);
 }
 
 function registerAppend(bench: Command, outcome: Outcome): void {
@@ -85,41 +86,4 @@ function registerFloor(bench: Command, outcome: Outcome): void {
       const { floorBench } = await import("./floor-command.js");
       outcome.code = await floorBench(flags);
     });
-}
-
-function withRounds(command: Command, rounds: number): Command {
-  return command
-    .option("--dir <dir>", "where the fresh directory is made: on the disk that is to be measured", ".")
-    .option("--repeat <n>", "rounds", atMost(1000, parseSequence), rounds)
-    .option("--keep", "leave the files");
-}
-
-function withLogOptions(command: Command): Command {
-  return command
-    .addOption(new Option("--durability <mode>", "what an acknowledgement means").choices(["sync", "interval", "none"]).default("sync"))
-    .option("--interval-ms <n>", "with --durability interval", parseSequence)
-    .addOption(new Option("--completion <way>", "how completions are awaited on io_uring").choices(["wait", "spin"]))
-    .option("--blocks-in-flight <n>", "blocks written at once", parseSequence)
-    .option("--buffer-bytes <bytes>", "size of a buffer", parseBytes)
-    .option("--buffer-count <n>", "buffers", parseSequence)
-    .option("--segment-bytes <bytes>", "size of a segment", parseBytes)
-    .option("--ring-entries <n>", "entries of the submission queue", parseSequence)
-    .option("--sqpoll", "a kernel thread submits")
-    .option("--no-registered-buffers", "don't register buffers")
-    .option("--no-registered-files", "don't register files")
-    .option("--no-trim", "let the log grow instead of trimming it and recycling its segments; mind the disk");
-}
-
-function atMost(max: number, parse: (text: string) => number): (text: string) => number {
-  return (text) => {
-    const value = parse(text);
-    if (value > max) throw new InvalidArgumentError(`Wanted is ${String(max)} at most.`);
-    return value;
-  };
-}
-
-function parsePositiveBytes(text: string): number {
-  const bytes = parseBytes(text);
-  if (bytes === 0) throw new InvalidArgumentError("Wanted is 1 at least.");
-  return bytes;
 }
