@@ -81,6 +81,7 @@ static const struct {
   { "lock", lock },
   { "directAlignment", direct_alignment },
   { "allocateRange", allocate_range },
+  { "cachedPages", cached_pages },
   { "writeAt", write_at },
   { "readAt", read_at },
   { "crc32c", crc32c },

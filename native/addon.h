@@ -59,6 +59,7 @@ FUNCTION(watch_close);
 FUNCTION(lock);
 FUNCTION(direct_alignment);
 FUNCTION(allocate_range);
+FUNCTION(cached_pages);
 FUNCTION(write_at);
 FUNCTION(read_at);
 FUNCTION(crc32c);

@@ -34,6 +34,18 @@ FUNCTION(allocate_range) {
   return number(env, syscall4(SYS_FALLOCATE, descriptor, mode, (long)offset, (long)bytes));
 }
 
+FUNCTION(cached_pages) {
+  ARGUMENTS(4)
+  int descriptor;
+  uint64_t offset;
+  size_t bytes;
+  if (!read_int32(env, arguments[0], &descriptor) || !read_halves(env, arguments + 1, &offset) || !read_size(env, arguments[3], &bytes)) return NULL;
+  struct { uint64_t offset, bytes; } range = { offset, bytes };
+  struct { uint64_t cached, dirty, writeback, evicted, recently_evicted; } status = { 0, 0, 0, 0, 0 };
+  long result = syscall4(SYS_CACHESTAT, descriptor, (long)&range, (long)&status, 0);
+  return number(env, is_failure(result) ? result : (long)status.cached);
+}
+
 static napi_value transfer(napi_env env, napi_callback_info info, long syscall) {
   ARGUMENTS(7)
   int descriptor;

@@ -23,7 +23,7 @@ enum {
 #else
 #error "Ringwall's addon knows x86-64 and aarch64 only; elsewhere the node:fs backend serves"
 #endif
-enum { SYS_IO_URING_SETUP = 425, SYS_IO_URING_ENTER = 426, SYS_IO_URING_REGISTER = 427 };
+enum { SYS_IO_URING_SETUP = 425, SYS_IO_URING_ENTER = 426, SYS_IO_URING_REGISTER = 427, SYS_CACHESTAT = 451 };
 
 enum { ERRNO_NOMEM = 12, ERRNO_INVAL = 22, ERRNO_MFILE = 24, ERRNO_NOSYS = 38, ERRNO_NOTSUP = 95, ERRNO_CANCELED = 125 };
 

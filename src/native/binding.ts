@@ -59,6 +59,8 @@ export interface NativeBinding {
   directAlignment(descriptor: number, out: Uint32Array): number;
   /** fallocate(2). */
   allocateRange(descriptor: number, mode: number, offsetLow: number, offsetHigh: number, bytesLow: number, bytesHigh: number): number;
+  /** cachestat(2), Linux 6.5: how many pages of a range of the file are in the page cache. */
+  cachedPages(descriptor: number, offsetLow: number, offsetHigh: number, bytes: number): number;
   /** pwritev2(2) of one range of `memory`, with RWF flags. For probes and the floor benchmark. */
   writeAt(descriptor: number, memory: ArrayBuffer, start: number, bytes: number, positionLow: number, positionHigh: number, flags: number): number;
   /** preadv2(2) into one range of `memory`. */

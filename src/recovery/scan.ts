@@ -106,7 +106,7 @@ async function scanSegment(source: ScanSource, file: SegmentFile, from: number, 
 /** Null when there is no such file. */
 export async function openIfThere(files: FileSystem, path: string): Promise<StorageFile | null> {
   try {
-    return await files.open(path, "read");
+    return await files.open(path, "scan");
   } catch (error) {
     if (error instanceof RingwallError && error.code === "RINGWALL_NOT_FOUND") return null;
     throw error;

@@ -7,6 +7,7 @@ import { RingwallError } from "../base/errors.js";
 import { alignUp } from "../base/numbers.js";
 import { pageBytes } from "../format/block.js";
 import { Memory } from "../format/memory.js";
+import { pageMemory } from "../storage/page-memory.js";
 import type { StorageFile } from "../storage/storage.js";
 
 export const chunkBytesDefault = 4 * 1024 * 1024;
@@ -36,7 +37,7 @@ export class ReadBuffers {
   take(bytes: number): Memory {
     const index = this.#free.findIndex((memory) => memory.bytes.length >= bytes);
     if (index >= 0) return this.#free.splice(index, 1)[0] as Memory;
-    return new Memory(new ArrayBuffer(bytes));
+    return new Memory(pageMemory(bytes));
   }
 
   give(memory: Memory): void {

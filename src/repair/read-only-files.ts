@@ -9,8 +9,8 @@ export function readOnlyFiles(inner: FileSystem, onRead: (bytes: number) => void
   return {
     list: (path) => inner.list(path),
     open: async (path, mode) => {
-      if (mode !== "read") refuseWrite();
-      const file = await inner.open(path, "read");
+      if (mode !== "read" && mode !== "scan") refuseWrite();
+      const file = await inner.open(path, mode);
       return {
         path: file.path,
         size: () => file.size(),

@@ -15,6 +15,7 @@ const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
 
 const openFlags: Readonly<Record<FileMode, number>> = {
   read: O_RDONLY,
+  scan: O_RDONLY,
   write: O_RDWR,
   create: O_RDWR | O_CREAT | O_EXCL,
 };

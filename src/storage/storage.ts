@@ -24,6 +24,8 @@ export interface StorageFile {
 export type FileMode =
   /** Must exist. */
   | "read"
+  /** Must exist; read once from front to back: large reads into `pageMemory` may pass by the page cache. */
+  | "scan"
   /** Must exist; read and write. */
   | "write"
   /** Must not exist; read and write. */

@@ -5,7 +5,7 @@ import { loadNative } from "../../native/binding.js";
 import { probeFlush } from "../flush-probe.js";
 import { isLocked, lockDirectory } from "../lock.js";
 import { nodeClock } from "../node-clock.js";
-import { nodeFileSystem } from "../node-files.js";
+import { scanningFileSystem } from "../scan-file.js";
 import type { BlockWriter, BlockWriterOptions, Storage, StorageProbe } from "../storage.js";
 import { openFsMethods } from "./fs-probe.js";
 import { FsWriter } from "./fs-writer.js";
@@ -22,7 +22,7 @@ export function fsStorage(): Storage {
   const binding = native.kind === "loaded" ? native.binding : null;
   return {
     name: "fs",
-    files: nodeFileSystem(),
+    files: scanningFileSystem(),
     clock: nodeClock(),
     createWriter,
     probe: (directory, millisMax): Promise<StorageProbe> => {

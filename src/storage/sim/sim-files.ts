@@ -155,7 +155,7 @@ class SimFile implements StorageFile {
 
   async writeAt(bytes: Uint8Array, position: number): Promise<void> {
     this.#demandOpen();
-    if (this.#mode === "read") throw failure("RINGWALL_IO", "EBADF: the file is open for reading", this.path);
+    if (this.#mode === "read" || this.#mode === "scan") throw failure("RINGWALL_IO", "EBADF: the file is open for reading", this.path);
     await this.#files.write({ inode: this.#inode, path: this.path }, bytes, position);
   }
 

@@ -10,7 +10,7 @@ import { loadNative, type NativeBinding, type NativeWatch } from "../../native/b
 import { probeFlush } from "../flush-probe.js";
 import { isLocked, lockDirectory } from "../lock.js";
 import { nodeClock } from "../node-clock.js";
-import { nodeFileSystem } from "../node-files.js";
+import { scanningFileSystem } from "../scan-file.js";
 import type { BlockWriter, BlockWriterOptions, Storage, StorageProbe } from "../storage.js";
 import { nameOfErrno } from "../system-error.js";
 import { errno, opcode, probeBytes, probeSupported, register } from "./kernel-interface.js";
@@ -105,7 +105,7 @@ function uringStorage(native: NativeBinding, options: UringOptions): Storage {
   };
   return {
     name: "uring",
-    files: nodeFileSystem(),
+    files: scanningFileSystem(),
     clock: nodeClock(),
     createWriter,
     probe: (directory, millisMax): Promise<StorageProbe> => {
