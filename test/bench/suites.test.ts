@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { OrderTables } from "#src/cli/bench/suites/order-tables.js";
 import { uringRefusal } from "../log/log-fixture.js";
 import { demandNumbers, demandSuite, documentsOf, numberAt, quick, runBench, withDirectory } from "./run-bench.js";
 
@@ -13,6 +14,25 @@ const backends = [
   { backend: "fs", skip: false },
   { backend: "uring", skip: uringRefusal ?? false },
 ] as const;
+
+const depths = ["4", "3", "2", "1"].map((name) => ({ name, note: /./ }));
+const variants = {
+  fs: [...depths, { name: "dsync", note: /^flush: dsync$/m }, { name: "separate", note: /^flush: separate$/m }],
+  uring: [
+    { name: "on", note: /registered buffers: on/ },
+    { name: "off", note: /registered buffers: off: not wanted/ },
+    { name: "on", note: /registered files: on/ },
+    { name: "off", note: /registered files: off: not wanted/ },
+    { name: "off", note: /ring: (?!SQPOLL)/ },
+    { name: "on", note: /ring: SQPOLL/ },
+    { name: "wait", note: /./ },
+    { name: "spin", note: /./ },
+    ...depths,
+    { name: "dsync", note: /^flush: dsync$/m },
+    { name: "linked", note: /^flush: linked$/m },
+    { name: "separate", note: /^flush: separate$/m },
+  ],
+} as const;
 
 for (const { backend, skip } of backends) {
   describe(`suites on ${backend}`, { skip }, () => {
@@ -38,6 +58,41 @@ for (const { backend, skip } of backends) {
       assert.equal(numberAt(documents[1] ?? {}, "ratios.to"), "1 partition");
       demandNumbers((documents[1]?.["ratios"] as { of: Record<string, Record<string, unknown>> }).of["recordsPerSecond"] ?? {}, ["median", "min", "max"]);
     });
+
+    test("modes: each feature is really on and off, by what the backend says", async () => {
+      const documents = await documentsOf(["modes", "--backend", backend, "--callers", "2", ...callers]);
+      demandSuite(documents, { bench: "modes", contenders: variants[backend].map(({ name }) => `${name}, 2 callers`), rounds: 2, worked: appendFigures });
+      for (const [index, { note }] of variants[backend].entries()) {
+        const facts = documents[index]?.["facts"] as { readonly flushMethod: string; readonly backendNotes: readonly string[] };
+        const said = [...facts.backendNotes, `flush: ${facts.flushMethod}`].join("\n");
+        assert.match(said, note, String(documents[index]?.["group"]));
+      }
+    });
+
+    test("storage: four workloads, one at a time and batched; reads and writes where they belong", async () => {
+      const documents = await documentsOf(["storage", "--backend", backend, "--seconds", "0.1", "--repeat", "2", "--file-bytes", "1MiB", "--depth", "4", "--sync-every", "5"]);
+      const contenders = [backend, `${backend}, batched`];
+      demandSuite(documents, { bench: "storage", contenders: [contenders, contenders, contenders, contenders].flat(), rounds: 2, worked: ["operationsPerSecond", "operationMicros.p50", "cpuMicrosPerOperation", "seconds"] });
+      for (const document of documents) {
+        const done = ["reads", "writes", "syncs"].map((name) => (numberAt(document, `median.${name}`) as number) > 0);
+        const expected = { "sync-each": [false, true, false], "periodic-sync": [false, true, true], "random-read": [true, false, false], "mixed": [true, true, false] };
+        assert.deepEqual(done, expected[numberAt(document, "settings.workload") as keyof typeof expected], String(document["group"]));
+      }
+    });
+
+    test("read: three ways, every byte of every record", async () => {
+      const documents = await documentsOf(["read", "--backend", backend, "--record-bytes", "1024,100", "--bytes", "2MiB", ...round]);
+      const contenders = ["readBatches", "for await", "get"].map((way) => `${way}, ${backend}`);
+      demandSuite(documents, { bench: "read", contenders: [...contenders, ...contenders], rounds: 2, worked: ["recordsPerSecond", "megabytesPerSecond", "records", "seconds"] });
+      assert.equal(numberAt(documents[0] ?? {}, "settings.records"), 2048);
+      demandNumbers(documents[2] ?? {}, ["median.getMicros.p50", "median.getMicros.p99"]);
+    });
+
+    test("transactions: both kinds, on a log, on the baseline and on nothing", async () => {
+      const documents = await documentsOf(["transactions", "--backend", backend, "--callers", "8", "--warehouses", "1", ...callers]);
+      demandSuite(documents, { bench: "transactions", contenders: [backend, "portable baseline", "no log"], rounds: 2, worked: ["transactionsPerSecond", "commitMicros.p50", "newOrders", "payments", "cpuMicrosPerTransaction"] });
+      assert.equal(numberAt(documents[0] ?? {}, "ratios.to"), "portable baseline");
+    });
   });
 }
 
@@ -56,6 +111,26 @@ test("for people: a table with ranges, and the machine", async () => {
     assert.match(result.text, /medians \(min\.\.max\) of 2 rounds; fs: flush /);
     assert.match(result.text, /cores; linux/);
   });
+});
+
+test("modes: a feature that the backend does not have is refused", async () => {
+  const result = await runBench(["modes", "--backend", "fs", "--features", "sqpoll"]);
+  assert.equal(result.code, 2);
+  assert.match(result.stderr, /--features: sqpoll .*blocks-in-flight, flush/);
+});
+
+test("transactions leave tables that add up, and refuse one in a hundred orders", () => {
+  const tables = new OrderTables(1, 7);
+  const records = { newOrder: 0, payment: 0, refused: 0 };
+  for (let transaction = 0; transaction < 20_000; transaction++) {
+    const record = tables.transact();
+    if (record === null) records.refused++;
+    else records[record[0] === 1 ? "newOrder" : "payment"]++;
+  }
+  tables.demandConsistent();
+  assert.deepEqual(records, { newOrder: tables.newOrders, payment: tables.payments, refused: tables.refused });
+  assert.ok(records.refused > 50 && records.refused < 200, String(records.refused));
+  assert.ok(Math.abs(records.newOrder - records.payment) < 1000, JSON.stringify(records));
 });
 
 test("lists that are none are refused", async () => {

@@ -117,7 +117,7 @@ export class LogContender implements Contender<LogFigures> {
     let files = new Set<number>();
     const window = await runCallers({ callers, everyCall, items: this.#items, appenders: this.#appenders }, {
       seconds,
-      rampSeconds,
+      rampSeconds: Math.min(rampSeconds, seconds),
       isStopped,
       onOpen: () => {
         files = this.#segmentFiles();

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { parseSeconds, parseSequence, withCommonOptions } from "../../common-options.js";
 import type { Outcome } from "../../exit-codes.js";
-import { atMost, bytesHelp, listOf, parsePositiveBytes, withLogOptions, withRounds } from "../bench-options.js";
+import { atMost, bytesHelp, listOf, parsePositiveBytes, withLogOptions, withRounds, withSpace } from "../bench-options.js";
 import type { Suite, SuiteFlags } from "./suite.js";
 
 interface SuiteCommand {
@@ -49,6 +49,53 @@ const suites: readonly SuiteCommand[] = [
       .option("--partitions <list>", "appended to in turn; ratios are to the first", listOf(1_000_000), [1, 16, 1000, 100_000]),
     load: async () => (await import("./callers-suites.js")).partitionsSuite,
   },
+  {
+    name: "modes",
+    description: "each feature of the backend alone, on and off",
+    example: "ringwall bench modes --dir . --features sqpoll,completion",
+    seconds: 3,
+    repeat: 5,
+    options: (command) => withRecords(withSpace(command))
+      .option("--callers <list>", "how many at once", listOf(callersMax), [1, 256])
+      .option("--features <list>", "registered-buffers, registered-files, sqpoll, completion, blocks-in-flight, flush (default: all)", (text: string) => text.split(",").map((name) => name.trim())),
+    load: async () => (await import("./modes-suite.js")).modesSuite,
+  },
+  {
+    name: "storage",
+    description: "the storage interface without a log: durable writes, periodic sync, random reads, mixed; one at a time and batched",
+    example: "ringwall bench storage --dir . --depth 16",
+    seconds: 3,
+    repeat: 3,
+    options: (command) => command
+      .option("--bytes <bytes>", "of an operation", atMost(1024 ** 2, parsePositiveBytes), 4096)
+      .option("--file-bytes <bytes>", "size of the file", atMost(64 * 1024 ** 3, parsePositiveBytes), 64 * 1024 ** 2)
+      .option("--depth <n>", "operations under way at once, where batched", atMost(64, parseSequence), 16)
+      .option("--sync-every <n>", "writes to one sync, where synced now and then", atMost(1_000_000, parseSequence), 64),
+    load: async () => (await import("./storage-suite.js")).storageSuite,
+  },
+  {
+    name: "read",
+    description: "a log read out of the page cache: in batches, one by one, and at random",
+    example: "ringwall bench read --dir . --record-bytes 1024,100",
+    seconds: 3,
+    repeat: 3,
+    options: (command) => withSpace(command)
+      .option("--record-bytes <list>", "sizes of records, a log each", listOf(recordBytesMax), [1024, 100])
+      .option("--bytes <bytes>", "payload of a log", atMost(64 * 1024 ** 3, parsePositiveBytes), 256 * 1024 ** 2),
+    load: async () => (await import("./read-suite.js")).readSuite,
+  },
+  {
+    name: "transactions",
+    description: "new orders and payments after TPC-C on memory tables, committed once their record is durable",
+    example: "ringwall bench transactions --dir . --callers 256",
+    seconds: 5,
+    repeat: 3,
+    options: (command) => withLogOptions(command)
+      .option("--callers <n>", "how many at once", atMost(callersMax, parseSequence), 256)
+      .option("--warehouses <n>", "size of the tables", atMost(100, parseSequence), 4)
+      .option("--warm-up <seconds>", "how long callers run before the first round", parseSeconds, 0.5),
+    load: async () => (await import("./transactions-suite.js")).transactionsSuite,
+  },
 ];
 
 export function registerSuites(bench: Command, outcome: Outcome): void {
@@ -70,7 +117,11 @@ function withCallers(command: Command, callers: readonly number[]): Command {
 }
 
 function withLoad(command: Command): Command {
-  return withLogOptions(command)
+  return withRecords(withLogOptions(command));
+}
+
+function withRecords(command: Command): Command {
+  return command
     .option("--bytes <bytes>", "of each record", atMost(recordBytesMax, parsePositiveBytes), 1024)
     .option("--warm-up <seconds>", "how long callers run before the first round", parseSeconds, 0.5);
 }
