@@ -10,7 +10,7 @@ import os from "node:os";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { formatVersion } from "#src/format/version.js";
-import { Log } from "#src/log/log.js";
+import { LaneLog as Log } from "#src/log/lane-log.js";
 import { resolveOptions } from "#src/log/options.js";
 import { fsStorage } from "#src/storage/fs/fs-storage.js";
 import { root } from "./setup.mjs";

@@ -1,9 +1,10 @@
 // Ringwall: the write-ahead log for Node.js. The public entry.
 
 export { RingwallError, errorCodes, type Place, type RingwallErrorCode } from "./base/errors.js";
-export { Log, type LogInfo, type LogStats, type PartitionOptions, type WriteItem } from "./log/log.js";
+export type { LogHandle, LogInfo, LogStats, PartitionOptions, WriteItem } from "./log/log.js";
 export type { DurabilityOption, LogOptions, SqpollOption } from "./log/options.js";
-export { Partition } from "./log/partition.js";
+export type { Partition } from "./log/partition.js";
 export type { LogRecord, ReadOptions, TailOptions } from "./log/reader.js";
 export type { DamagedRange, LostRange, RecoveryReport } from "./recovery/recovered-lane.js";
+export { Log } from "./thread/log.js";
 export { repairLog, type RepairOptions, type RepairProgress, type RepairReport } from "./repair/repair-log.js";

@@ -10,5 +10,5 @@ export { SimStorage, type SimStorageOptions } from "./storage/sim/sim-storage.js
 export { Random } from "./storage/sim/random.js";
 export type { FaultKind, FaultRates } from "./storage/sim/faults.js";
 export type { WriteObserver } from "./storage/sim/sim-writer.js";
-export { Log, type LogEnvironment } from "./log/log.js";
+export { LaneLog as Log, type LogEnvironment } from "./log/lane-log.js";
 export { resolveOptions } from "./log/options.js";

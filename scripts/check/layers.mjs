@@ -6,7 +6,7 @@
 export const rows = [
   ["cli", "dashboard"],
   ["archive", "columns", "ship"],
-  ["repair"],
+  ["repair", "thread"],
   ["log", "recovery"],
   ["metrics"],
   ["storage"],

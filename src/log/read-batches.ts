@@ -113,13 +113,13 @@ export class RecordBatches implements AsyncGenerator<LogRecord[], undefined, und
 
 /** Single records. Within a batch `next` costs one promise that is resolved already. */
 export class Records implements AsyncGenerator<LogRecord, undefined, undefined> {
-  readonly #batches: RecordBatches;
+  readonly #batches: AsyncGenerator<LogRecord[], undefined, undefined>;
   #batch: readonly LogRecord[] = [];
   #at = 0;
   /** The next batch, under way; calls that come meanwhile queue behind it. */
   #pending: Promise<IteratorResult<LogRecord, undefined>> | null = null;
 
-  constructor(batches: RecordBatches) {
+  constructor(batches: AsyncGenerator<LogRecord[], undefined, undefined>) {
     this.#batches = batches;
   }
 
@@ -132,12 +132,13 @@ export class Records implements AsyncGenerator<LogRecord, undefined, undefined> 
 
   async return(): Promise<IteratorReturnResult<undefined>> {
     this.#batch = [];
-    return this.#batches.return();
+    await this.#batches.return(undefined);
+    return end;
   }
 
   async throw(error: unknown): Promise<never> {
-    this.#batch = [];
-    return this.#batches.throw(error);
+    await this.return();
+    throw error;
   }
 
   [Symbol.asyncIterator](): this {

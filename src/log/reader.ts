@@ -7,7 +7,7 @@
 import { RingwallError } from "../base/errors.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { LogRecord } from "./block-cursor.js";
-import { Records, RecordBatches } from "./read-batches.js";
+import { type BatchesOptions, RecordBatches, Records } from "./read-batches.js";
 import { trimmedError } from "./read-errors.js";
 import type { ReadSource } from "./read-source.js";
 import { ReadWalk } from "./read-walk.js";
@@ -41,22 +41,22 @@ export interface TailOptions {
  * from behind it works.
  */
 export function readBatches(source: ReadSource, state: PartitionState, options: ReadOptions = {}): AsyncGenerator<LogRecord[], undefined, undefined> {
-  return openBatches(source, state, options);
+  return new RecordBatches(source, state, checkedRead(options));
 }
 
 /** Durable records one by one, in order. Errors as `readBatches`. */
 export function read(source: ReadSource, state: PartitionState, options: ReadOptions = {}): AsyncGenerator<LogRecord, undefined, undefined> {
-  return new Records(openBatches(source, state, options));
+  return new Records(new RecordBatches(source, state, checkedRead(options)));
 }
 
 /** Records one by one, first those that are there, then each as it becomes durable, for ever. Errors as `readBatches`. */
 export function tail(source: ReadSource, state: PartitionState, options: TailOptions = {}): AsyncGenerator<LogRecord, undefined, undefined> {
-  return new Records(openTail(source, state, options));
+  return new Records(new RecordBatches(source, state, checkedTail(options)));
 }
 
 /** As `tail`, in arrays. */
 export function tailBatches(source: ReadSource, state: PartitionState, options: TailOptions = {}): AsyncGenerator<LogRecord[], undefined, undefined> {
-  return openTail(source, state, options);
+  return new RecordBatches(source, state, checkedTail(options));
 }
 
 /**
@@ -80,35 +80,31 @@ function ownMemory(data: Uint8Array): Uint8Array {
   return 2 * data.byteLength >= data.buffer.byteLength ? data : data.slice();
 }
 
-function openBatches(source: ReadSource, state: PartitionState, options: ReadOptions): RecordBatches {
+/** What a read is asked for, checked: for `RecordBatches`, or for one in another thread. */
+export function checkedRead(options: ReadOptions): BatchesOptions {
   checkOptions(options);
   const { from, to, limit, signal } = options;
   if (from !== undefined) checkSequence("from", from);
   if (to !== undefined) checkCount("to", to);
   if (limit !== undefined && limit !== Number.POSITIVE_INFINITY) checkCount("limit", limit);
   checkSignal(signal);
-  return new RecordBatches(source, state, {
-    from,
-    to,
-    limit: limit ?? Number.POSITIVE_INFINITY,
-    isTail: false,
-    signal,
-  });
+  return { from, to, limit: limit ?? Number.POSITIVE_INFINITY, isTail: false, signal };
 }
 
-function openTail(source: ReadSource, state: PartitionState, options: TailOptions): RecordBatches {
+/** As `checkedRead`, of a tail. */
+export function checkedTail(options: TailOptions): BatchesOptions {
   checkOptions(options);
   const { from, signal } = options;
   if (from !== undefined) checkSequence("from", from);
   checkSignal(signal);
-  return new RecordBatches(source, state, { from, to: undefined, limit: Number.POSITIVE_INFINITY, isTail: true, signal });
+  return { from, to: undefined, limit: Number.POSITIVE_INFINITY, isTail: true, signal };
 }
 
 function checkOptions(options: unknown): void {
   if (typeof options !== "object" || options === null) throw invalidArgument("options", "an object", options);
 }
 
-function checkSequence(name: string, value: unknown): void {
+export function checkSequence(name: string, value: unknown): void {
   if (!Number.isSafeInteger(value) || (value as number) < 1) throw invalidArgument(name, "a sequence: an integer from 1 on", value);
 }
 

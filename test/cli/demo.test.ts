@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { Log } from "#src/log/log.js";
+import { LaneLog as Log } from "#src/log/lane-log.js";
 import { AckLedger } from "#src/cli/demo/acknowledgements.js";
 import { Corpus, findNodeModules } from "#src/cli/demo/corpus.js";
 import { contentMark, partitionName } from "#src/cli/demo/demo-shape.js";

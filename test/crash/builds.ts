@@ -1,6 +1,6 @@
 // The storage under a writer: the library's own, or one that breaks durability on purpose, to show that a rig notices.
 
-import type { LogEnvironment } from "#src/log/log.js";
+import type { LogEnvironment } from "#src/log/lane-log.js";
 import { chooseStorage } from "#src/storage/choose.js";
 import type { FlushMethod } from "#src/format/superblock.js";
 import type { FileSystem, Storage, StorageFile } from "#src/storage/storage.js";

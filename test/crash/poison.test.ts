@@ -5,7 +5,8 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { describe, test } from "node:test";
-import { Log, RingwallError } from "#src/index.js";
+import { RingwallError, type Log } from "#src/index.js";
+import { LaneLog } from "#src/log/lane-log.js";
 import { resolveOptions } from "#src/log/options.js";
 import { backends, type Backend } from "./backends.js";
 import { environmentOf, type Build } from "./builds.js";
@@ -37,7 +38,7 @@ async function onDisk<T>(body: (disk: CutDisk) => Promise<T>): Promise<T> {
 
 /** A flush that the file system sees: FUSE is not told of a single write's RWF_DSYNC. */
 function open(disk: CutDisk, backend: Backend): Promise<Log> {
-  return Log.openOn(environmentOf({ backend, build: "sound", flushMethod: "separate" }), disk.directory, resolveOptions({ ...usual.options, backend }));
+  return LaneLog.openOn(environmentOf({ backend, build: "sound", flushMethod: "separate" }), disk.directory, resolveOptions({ ...usual.options, backend }));
 }
 
 async function texts(log: Log): Promise<string[]> {

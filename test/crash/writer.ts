@@ -3,7 +3,8 @@
 // It keeps the order of its operations and nothing else: how many are under way at once is left to chance.
 
 import fs from "node:fs";
-import { Log, RingwallError, type LogOptions } from "#src/index.js";
+import { RingwallError, type Log, type LogOptions } from "#src/index.js";
+import { LaneLog } from "#src/log/lane-log.js";
 import { resolveOptions } from "#src/log/options.js";
 import { Reporter } from "./acknowledgements.js";
 import { environmentOf, type BuildOptions } from "./builds.js";
@@ -53,7 +54,7 @@ process.on("uncaughtException", fail);
 process.on("unhandledRejection", fail);
 
 function openLog(): Promise<Log> {
-  return Log.openOn(environmentOf(config.storage), config.directory, resolveOptions({ ...config.options, backend: config.storage.backend }));
+  return LaneLog.openOn(environmentOf(config.storage), config.directory, resolveOptions({ ...config.options, backend: config.storage.backend }));
 }
 
 class Writer {

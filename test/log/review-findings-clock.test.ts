@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { test } from "node:test";
-import { Log } from "#src/index.js";
+import { LaneLog } from "#src/log/lane-log.js";
 import { resolveOptions } from "#src/log/options.js";
 import { chooseStorage } from "#src/storage/choose.js";
 import { freshPath, onEachBackend, small, withLog } from "./log-fixture.js";
@@ -17,7 +17,7 @@ onEachBackend("a clock that leaps", (backend) => {
       const { storage } = chooseStorage({ backend });
       let now = Date.UTC(2030, 0, 1);
       const clock = { ...storage.clock, now: () => now };
-      const log = await Log.openOn({ storage: { ...storage, clock }, reason: "rigged" }, directory, resolveOptions({ backend, ...small }));
+      const log = await LaneLog.openOn({ storage: { ...storage, clock }, reason: "rigged" }, directory, resolveOptions({ backend, ...small }));
       const partition = log.partition("p");
       const times: number[] = [];
       // More than half a segment: the next one is made ready.

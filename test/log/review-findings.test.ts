@@ -5,7 +5,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { RingwallError } from "#src/base/errors.js";
-import { Log, type LogOptions } from "#src/index.js";
+import type { Log, LogOptions } from "#src/index.js";
+import { LaneLog } from "#src/log/lane-log.js";
 import { resolveOptions } from "#src/log/options.js";
 import { SegmentSupply } from "#src/log/segment-supply.js";
 import { chooseStorage } from "#src/storage/choose.js";
@@ -49,7 +50,7 @@ class Rig {
   open(backend: Backend, directory: string, options: LogOptions): Promise<Log> {
     const { storage } = chooseStorage({ backend });
     const rigged: Storage = { ...storage, files: this.files(storage.files), clock: this.#clock(storage.clock), createWriter: (writer) => this.#writer(storage, writer) };
-    return Log.openOn({ storage: rigged, reason: "rigged" }, directory, resolveOptions({ backend, ...options }));
+    return LaneLog.openOn({ storage: rigged, reason: "rigged" }, directory, resolveOptions({ backend, ...options }));
   }
 
   files(real: FileSystem): FileSystem {

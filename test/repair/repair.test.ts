@@ -5,6 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { Log, repairLog, type LogOptions, type RepairReport } from "#src/index.js";
+import { LaneLog } from "#src/log/lane-log.js";
 import { resolveOptions } from "#src/log/options.js";
 import { chooseStorage } from "#src/storage/choose.js";
 import { contents, crashCopy, freshPath, laneFiles, listing, refused, small, withLog } from "../log/log-fixture.js";
@@ -98,7 +99,7 @@ describe("a sound log", () => {
     let now = 1_500_000_000_000;
     const { storage, reason } = chooseStorage({ backend: "fs" });
     const clock = { ...storage.clock, now: () => now };
-    const log = await Log.openOn({ storage: { ...storage, clock }, reason }, directory, resolveOptions(options));
+    const log = await LaneLog.openOn({ storage: { ...storage, clock }, reason }, directory, resolveOptions(options));
     for (let year = 0; year < 6; year++) {
       await log.partition("slow").append(`year ${String(year)}`);
       await log.partition(`new ${String(year)}`).append("x");

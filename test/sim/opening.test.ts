@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Log } from "#src/log/log.js";
+import { LaneLog as Log } from "#src/log/lane-log.js";
 import { resolveOptions } from "#src/log/options.js";
 import { SimMachine } from "#src/storage/sim/machine.js";
 import { SimStorage } from "#src/storage/sim/sim-storage.js";

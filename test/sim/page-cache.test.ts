@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Log } from "#src/log/log.js";
+import { LaneLog as Log } from "#src/log/lane-log.js";
 import { resolveOptions, type LogOptions } from "#src/log/options.js";
 import type { Superblock } from "#src/format/superblock.js";
 import { confirmSuperblock, createSuperblock, readSuperblock, writeSuperblock } from "#src/recovery/superblock-file.js";

@@ -3,7 +3,7 @@
 // Everything follows from the seed. A run ends with its numbers, or with the first thing that is wrong.
 
 import { RingwallError } from "#src/base/errors.js";
-import { Log } from "#src/log/log.js";
+import { LaneLog as Log } from "#src/log/lane-log.js";
 import type { ResolvedOptions } from "#src/log/options.js";
 import type { RecoveryReport } from "#src/recovery/recovered-lane.js";
 import type { Partition } from "#src/log/partition.js";

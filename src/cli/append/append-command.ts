@@ -1,6 +1,6 @@
 // `ringwall append`: input → records → many appends in flight → an account of what is durable, whatever happened.
 
-import { Log } from "../../log/log.js";
+import { Log } from "../../thread/log.js";
 import type { CommonOptions } from "../common-options.js";
 import { type ExitCode, exitCode } from "../exit-codes.js";
 import { Interrupt } from "../interrupt.js";

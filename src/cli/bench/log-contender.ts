@@ -2,7 +2,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { Log } from "../../log/log.js";
+import { Log } from "../../thread/log.js";
 import type { LogOptions } from "../../log/options.js";
 import type { Partition } from "../../log/partition.js";
 import { runCallers, type Appender } from "./caller-loops.js";

@@ -1,7 +1,7 @@
 // `ringwall bench recover`: how long opening takes. An empty log; a closed log with many sealed segments; and a log whose
 // writer was killed, with all its records in one segment, so that every byte of it must be scanned.
 
-import { Log } from "../../log/log.js";
+import { Log } from "../../thread/log.js";
 import type { LogOptions } from "../../log/options.js";
 import type { ExitCode } from "../exit-codes.js";
 import { bytesText, countText, tableText } from "../quantities.js";

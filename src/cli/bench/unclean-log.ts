@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { Log } from "../../log/log.js";
+import { Log } from "../../thread/log.js";
 import type { LogOptions } from "../../log/options.js";
 import { CommandError } from "../report-failure.js";
 import { makePayloads } from "./payloads.js";

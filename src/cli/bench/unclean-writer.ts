@@ -1,6 +1,6 @@
 // The writing process of `bench recover`: fills a log, says so, and waits to be killed with everything open.
 
-import { Log } from "../../log/log.js";
+import { Log } from "../../thread/log.js";
 import { fill, writtenMark, type FillRequest } from "./unclean-log.js";
 
 const request = JSON.parse(process.argv[2] ?? "{}") as FillRequest;

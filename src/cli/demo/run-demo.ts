@@ -7,7 +7,7 @@ import os from "node:os";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { Log } from "../../log/log.js";
+import { Log } from "../../thread/log.js";
 import type { RecoveryReport } from "../../recovery/recovered-lane.js";
 import { fileSystemOf, type FileSystemFacts } from "../doctor/machine.js";
 import type { Interrupt } from "../interrupt.js";

@@ -1,7 +1,7 @@
 // The writing process of the demo: appends until it is killed, and tells through descriptor 3 what was acknowledged.
 
 import { chooseKernels } from "../../format/kernels.js";
-import { Log } from "../../log/log.js";
+import { Log } from "../../thread/log.js";
 import { AckSender } from "./acknowledgements.js";
 import { Corpus } from "./corpus.js";
 import { contentMark, partitionCount, partitionName, writerCount, type WriterRequest } from "./demo-shape.js";

@@ -1,7 +1,7 @@
 // `ringwall cat`: a range of a partition to stdout.
 
 import { RingwallError } from "../../base/errors.js";
-import { Log } from "../../log/log.js";
+import { Log } from "../../thread/log.js";
 import type { Partition } from "../../log/partition.js";
 import type { CommonOptions } from "../common-options.js";
 import { type ExitCode, exitCode } from "../exit-codes.js";

@@ -1,7 +1,7 @@
 // `ringwall tail`: the last records of a partition, and those that follow.
 
 import { RingwallError } from "../../base/errors.js";
-import { Log } from "../../log/log.js";
+import { Log } from "../../thread/log.js";
 import type { Partition } from "../../log/partition.js";
 import type { CommonOptions } from "../common-options.js";
 import { type ExitCode, exitCode } from "../exit-codes.js";

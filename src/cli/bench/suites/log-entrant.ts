@@ -1,7 +1,8 @@
 // Logs as entrants: one log per backend and set of options, with one or several loads on it.
 
 import type { FlushMethod } from "../../../format/superblock.js";
-import { Log } from "../../../log/log.js";
+import { LaneLog } from "../../../log/lane-log.js";
+import { Log } from "../../../thread/log.js";
 import { resolveOptions, type LogOptions } from "../../../log/options.js";
 import { chooseStorage } from "../../../storage/choose.js";
 import { openUring } from "../../../storage/uring/uring-storage.js";
@@ -27,7 +28,7 @@ export async function openLog(place: BenchPlace, options: LogOptions, flush?: Fl
   if (flush === undefined) return { log: await Log.open(directory, options), directory };
   const { storage, reason } = chooseStorage({ backend: options.backend ?? "auto" });
   const probe: typeof storage.probe = async (...request) => ({ ...(await storage.probe(...request)), flushMethod: flush });
-  return { log: await Log.openOn({ storage: { ...storage, probe }, reason }, directory, resolveOptions(options)), directory };
+  return { log: await LaneLog.openOn({ storage: { ...storage, probe }, reason }, directory, resolveOptions(options)), directory };
 }
 
 /** Closes and removes: a suite's logs are not all on the disk at once. */

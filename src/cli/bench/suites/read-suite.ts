@@ -1,6 +1,6 @@
 // The suite `read`: a closed log out of the page cache, read in order and at random.
 
-import { Log } from "../../../log/log.js";
+import { Log } from "../../../thread/log.js";
 import type { LogOptions } from "../../../log/options.js";
 import type { Partition } from "../../../log/partition.js";
 import { RingwallError } from "../../../base/errors.js";

@@ -1,0 +1,227 @@
+// A log whose lanes run in this thread.
+//
+// Owns the map of partitions and their lanes, and the life of everything that opening took. What happens to a record is
+// the lane's.
+
+import { RingwallError } from "../base/errors.js";
+import { assert } from "../base/assert.js";
+import type { PartitionTable } from "../core/partition-table.js";
+import { formatVersion } from "../format/version.js";
+import { chooseKernels } from "../format/kernels.js";
+import { chooseStorage, type StorageChoiceOptions } from "../storage/choose.js";
+import type { Storage } from "../storage/storage.js";
+import type { Lane } from "./lane.js";
+import { openReader, openWriter, type OpenedReader, type OpenedWriter } from "./open-log.js";
+import { resolveOptions, type LogOptions, type ResolvedOptions } from "./options.js";
+import { LanePartition, readOnlyError } from "./lane-partition.js";
+import type { Log, LogInfo, LogStats, PartitionOptions, WriteItem } from "./log.js";
+import { checkedItems, checkPartitionName, checkPlacement, noPlacement } from "./log-arguments.js";
+import type { ReadOnlyLane } from "./read-only-lane.js";
+
+/** What a log runs on instead of the backend that would be chosen: for tests on simulated storage. */
+export interface LogEnvironment {
+  readonly storage: Storage;
+  readonly reason: string;
+}
+
+export class LaneLog implements Log {
+  readonly info: LogInfo;
+  readonly #options: ResolvedOptions;
+  readonly #storage: Storage;
+  readonly #opened: OpenedWriter | OpenedReader;
+  readonly #partitions = new Map<string, LanePartition>();
+  /** Lanes of partitions that were placed but have no record yet. */
+  readonly #placed = new Map<string, number>();
+  #closing: Promise<void> | null = null;
+
+  private constructor(environment: LogEnvironment, directory: string, options: ResolvedOptions, opened: OpenedWriter | OpenedReader) {
+    const { storage, reason } = environment;
+    this.#options = options;
+    this.#storage = storage;
+    this.#opened = opened;
+    const superblock = opened.kind === "writer" ? opened.superblock.current : opened.superblock;
+    this.info = {
+      directory,
+      uuid: Buffer.from(superblock.uuid).toString("hex"),
+      formatVersion,
+      created: new Date(superblock.created),
+      readOnly: options.readOnly,
+      backend: storage.name,
+      backendReason: reason,
+      backendNotes: opened.kind === "writer" ? (opened.lanes[0] as Lane).notes : [],
+      flushMethod: superblock.flushMethod,
+      alignment: superblock.alignment,
+      checksumKernel: chooseKernels().name,
+      durability: options.durability,
+      lane: "inline",
+      laneReason: options.readOnly ? "reading needs no lane" : "an append in the thread of its lane needs no way to another one",
+      lanes: superblock.lanes.length,
+      recovery: opened.lanes.map((lane) => ("report" in lane ? lane.report : lane.settings.recovered.report)),
+    };
+  }
+
+  /**
+   * Opens the log in `directory`, creating it where there is none; its parent must exist. Recovers what a crash left.
+   *
+   * Rejects with RINGWALL_INVALID_OPTION, RINGWALL_NOT_FOUND, RINGWALL_NOT_A_LOG, RINGWALL_NEWER_FORMAT, RINGWALL_LOCKED, RINGWALL_DAMAGED
+   * (`details` is the recovery report with every lost range), RINGWALL_UNAVAILABLE, RINGWALL_DISK_FULL, RINGWALL_READ_ONLY, RINGWALL_IO.
+   */
+  static async open(directory: string, options: LogOptions = {}): Promise<LaneLog> {
+    const resolved = resolveOptions(options);
+    const { backend, completion, sqpoll, ringEntries, registeredBuffers, registeredFiles } = resolved;
+    const sqPoll = sqpoll === undefined ? undefined : { idleMillis: sqpoll.idleMs, ...(sqpoll.cpu === undefined ? {} : { cpu: sqpoll.cpu }) };
+    const uring: NonNullable<StorageChoiceOptions["uring"]> = { completion, ringEntries, registeredBuffers, registeredFiles, ...(sqPoll === undefined ? {} : { sqPoll }) };
+    return LaneLog.openOn(chooseStorage({ backend, uring }), directory, resolved);
+  }
+
+  /** As `open`, on a given storage. */
+  static async openOn(environment: LogEnvironment, directory: string, options: ResolvedOptions): Promise<LaneLog> {
+    if (typeof directory !== "string" || directory === "" || directory.includes("\0")) {
+      throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "the directory must be a path, a string that is not empty");
+    }
+    const request = { directory, storage: environment.storage, options };
+    try {
+      const opened = options.readOnly ? await openReader(request) : await openWriter(request);
+      return new LaneLog(environment, directory, options, opened);
+    } catch (error) {
+      await environment.storage.close();
+      throw error;
+    }
+  }
+
+  partition(name: string, options: PartitionOptions = noPlacement): LanePartition {
+    const known = this.#partitions.get(name);
+    if (known !== undefined && options === noPlacement) return known;
+    checkPartitionName(name);
+    checkPlacement(options);
+    const lane = this.#laneOf(name, options);
+    if (known !== undefined) return known;
+    const home = this.#opened.lanes[lane] as Lane | ReadOnlyLane;
+    const partition = new LanePartition(name, {
+      source: "shelf" in home ? home.shelf : home,
+      writer: "shelf" in home ? home : null,
+      table: home.table,
+      recordBytesMax: this.#options.recordBytesMax,
+    });
+    this.#partitions.set(name, partition);
+    return partition;
+  }
+
+  partitions(): LanePartition[] {
+    return this.#opened.lanes.flatMap((lane) => [...lane.table].map((state) => this.partition(state.name)));
+  }
+
+  async write(items: readonly WriteItem[]): Promise<number[]> {
+    const named = checkedItems(items, this.#options.recordBytesMax);
+    // What the batch creates goes where the rest of it lives.
+    const home = named.map(({ name }) => this.#knownLane(name)).find((lane) => lane !== undefined);
+    const checked = named.map(({ name, data }) => ({ partition: this.#partitionNear(name, home), data }));
+    const lane = (checked[0] as (typeof checked)[number]).partition.lane;
+    for (const { partition } of checked) {
+      if (partition.lane !== lane) throw crossLane(checked.map((item) => item.partition));
+    }
+    return this.#writerLane(lane).appendAtomic(checked.map(({ partition, data }) => ({ state: partition.stateForBatch(), data })));
+  }
+
+  async sync(): Promise<void> {
+    await Promise.all(this.#writerLanes().map((lane) => lane.sync()));
+  }
+
+  get needDrain(): boolean {
+    return this.#opened.kind === "writer" && this.#opened.lanes.some((lane) => lane.needDrain);
+  }
+
+  async drain(): Promise<void> {
+    await Promise.all(this.#writerLanes().map((lane) => lane.drain()));
+  }
+
+  rotate(): void {
+    for (const lane of this.#writerLanes()) lane.requestRotation();
+  }
+
+  stats(): LogStats[] {
+    if (this.#opened.kind === "reader") return [];
+    return this.#opened.lanes.map((lane, index) => ({
+      lane: index,
+      ...lane.stats.snapshot(),
+      horizon: lane.horizon,
+      blocksInFlight: lane.blocksInFlight,
+      partitions: lane.table.size,
+      segmentsKept: lane.shelf.segmentIds.length,
+    }));
+  }
+
+  share(): never {
+    throw new RingwallError("RINGWALL_INVALID_OPTION", "the lane runs in the thread that opened the log, and no other can append to it", {
+      place: { path: this.info.directory },
+      remedy: 'Open the log with { lane: "thread" }.',
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    const opened = this.#opened;
+    const failures: unknown[] = [];
+    for (const lane of opened.lanes) await lane.close().catch((error: unknown) => failures.push(error));
+    if (opened.kind === "writer") await opened.unlock().catch((error: unknown) => failures.push(error));
+    await this.#storage.close().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #laneOf(name: string, { lane, with: companion }: PartitionOptions): number {
+    const existing = this.#knownLane(name);
+    const asked = companion === undefined ? lane : this.partition(companion).lane;
+    if (asked !== undefined && (!Number.isInteger(asked) || asked < 0 || asked >= this.#opened.lanes.length)) {
+      throw new RingwallError("RINGWALL_INVALID_OPTION", `\`lane\` must be an integer from 0 to ${String(this.#opened.lanes.length - 1)}; it is ${String(asked)}`);
+    }
+    if (existing !== undefined) {
+      if (asked === undefined || asked === existing) return existing;
+      throw new RingwallError("RINGWALL_CROSS_LANE", `the partition lives on lane ${String(existing)} and can't move to lane ${String(asked)}`, { place: { partition: name } });
+    }
+    const chosen = asked ?? this.#emptiestLane();
+    this.#placed.set(name, chosen);
+    return chosen;
+  }
+
+  #partitionNear(name: string, lane: number | undefined): LanePartition {
+    const lives = this.#knownLane(name);
+    return lives !== undefined || lane === undefined ? this.partition(name) : this.partition(name, { lane });
+  }
+
+  /** The lane that the partition lives on, or was placed on before its first record. */
+  #knownLane(name: string): number | undefined {
+    const lane = this.#opened.lanes.findIndex((candidate) => candidate.table.byName(name) !== undefined);
+    return lane === -1 ? this.#placed.get(name) : lane;
+  }
+
+  #emptiestLane(): number {
+    const sizes = this.#opened.lanes.map((lane: { readonly table: PartitionTable }) => lane.table.size);
+    return sizes.indexOf(Math.min(...sizes));
+  }
+
+  #writerLanes(): readonly Lane[] {
+    if (this.#opened.kind === "reader") throw readOnlyError();
+    return this.#opened.lanes;
+  }
+
+  #writerLane(lane: number): Lane {
+    const found = this.#writerLanes()[lane];
+    assert(found !== undefined, "a partition's lane exists");
+    return found;
+  }
+}
+
+function crossLane(partitions: readonly LanePartition[]): RingwallError {
+  const homes = [...new Set(partitions)].map((partition) => `${JSON.stringify(partition.name)} on lane ${String(partition.lane)}`);
+  return new RingwallError("RINGWALL_CROSS_LANE", `an atomic write can't span lanes (${homes.join(", ")})`, {
+    remedy: "Place partitions that are written together with log.partition(name, { with: other }).",
+  });
+}

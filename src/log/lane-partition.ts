@@ -1,0 +1,172 @@
+// A partition in its lane's own thread: arguments are checked here, the lane does the rest.
+
+import { RingwallError } from "../base/errors.js";
+import { checkpointEntryBytesMax, truncationBytes } from "../format/checkpoint.js";
+import { PartitionState, type PartitionTable } from "../core/partition-table.js";
+import type { Lane } from "./lane.js";
+import { hasTableRoom, partitionTruncationsMax } from "./lane-limits.js";
+import { checkedBatch } from "./log-arguments.js";
+import type { Partition } from "./partition.js";
+import type { ReadSource } from "./read-source.js";
+import { get, read, readBatches, tail, tailBatches, type LogRecord, type ReadOptions, type TailOptions } from "./reader.js";
+import { checkData } from "./record-data.js";
+
+/** What a partition needs of its log; a lane that writes, or only a source to read from. */
+export interface PartitionHome {
+  readonly source: ReadSource;
+  /** Null when the log is open read-only. */
+  readonly writer: Lane | null;
+  readonly recordBytesMax: number;
+  readonly table: PartitionTable;
+}
+
+export class LanePartition implements Partition {
+  readonly name: string;
+  readonly #home: PartitionHome;
+  #state: PartitionState | null;
+
+  /** Use `log.partition(name)`. */
+  constructor(name: string, home: PartitionHome) {
+    this.name = name;
+    this.#home = home;
+    this.#state = home.table.byName(name) ?? null;
+  }
+
+  get lane(): number {
+    return this.#home.source.lane;
+  }
+
+  get firstSeq(): number {
+    return this.#found()?.firstSequence ?? 1;
+  }
+
+  get lastSeq(): number {
+    return this.#found()?.lastSequence ?? 0;
+  }
+
+  get durableSeq(): number {
+    return this.#found()?.durableSequence ?? 0;
+  }
+
+  append(data: Uint8Array | string): Promise<number> {
+    try {
+      checkData(data, this.#home.recordBytesMax, this.name);
+      return this.#writer().append(this.#stateToWrite(), data);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+  }
+
+  async appendBatch(batch: readonly (Uint8Array | string)[]): Promise<{ readonly first: number; readonly last: number }> {
+    const records = checkedBatch(batch, this.#home.recordBytesMax, this.name);
+    const lane = this.#writer();
+    const state = this.#stateToWrite();
+    const sequences = await lane.appendAtomic(records.map((data) => ({ state, data })));
+    return { first: sequences[0] as number, last: sequences[sequences.length - 1] as number };
+  }
+
+  enqueue(data: Uint8Array | string): number {
+    checkData(data, this.#home.recordBytesMax, this.name);
+    return this.#writer().enqueue(this.#stateToWrite(), data);
+  }
+
+  readBatches(options: ReadOptions = {}): AsyncGenerator<LogRecord[], undefined, undefined> {
+    return readBatches(this.#home.source, this.#stateToRead(), options);
+  }
+
+  read(options: ReadOptions = {}): AsyncGenerator<LogRecord, undefined, undefined> {
+    return read(this.#home.source, this.#stateToRead(), options);
+  }
+
+  tail(options: TailOptions = {}): AsyncGenerator<LogRecord, undefined, undefined> {
+    return tail(this.#home.source, this.#stateToRead(), options);
+  }
+
+  tailBatches(options: TailOptions = {}): AsyncGenerator<LogRecord[], undefined, undefined> {
+    return tailBatches(this.#home.source, this.#stateToRead(), options);
+  }
+
+  /** One record; undefined when it is not durable yet. Rejects with RINGWALL_TRIMMED when it is gone. */
+  get(seq: number): Promise<LogRecord | undefined> {
+    return get(this.#home.source, this.#stateToRead(), seq);
+  }
+
+  async trim(before: number): Promise<void> {
+    const lane = this.#writer();
+    const last = this.lastSeq;
+    if (!Number.isSafeInteger(before) || before < 1 || before > last + 1) throw outside("before", before, 1, last + 1, this.name);
+    const state = this.#found();
+    if (state === null || before <= state.firstAsked) return;
+    await lane.control("trim", state, before);
+    await lane.release();
+  }
+
+  async truncate(after: number): Promise<void> {
+    const lane = this.#writer();
+    const state = this.#found();
+    const first = state?.firstAsked ?? 1;
+    if (!Number.isSafeInteger(after) || after < first - 1) throw outside("after", after, first - 1, this.lastSeq, this.name);
+    if (state === null || after >= state.lastSequence) return;
+    const { settings, table } = lane;
+    if (state.truncations.length >= partitionTruncationsMax(settings) || !hasTableRoom(table, settings, truncationBytes)) {
+      throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "there are too many truncations in the segments that are kept", {
+        place: { partition: this.name },
+        remedy: "Trim, so that old segments go.",
+      });
+    }
+    await lane.control("truncate", state, after);
+  }
+
+  /** The lane's view of the partition, for `log.write`. */
+  stateForBatch(): PartitionState {
+    return this.#stateToWrite();
+  }
+
+  #found(): PartitionState | null {
+    this.#state ??= this.#home.table.byName(this.name) ?? null;
+    return this.#state;
+  }
+
+  #writer(): Lane {
+    const { writer } = this.#home;
+    if (writer === null) throw readOnlyError();
+    return writer;
+  }
+
+  /** Defined durably by its first append. Hot. */
+  #stateToWrite(): PartitionState {
+    const state = this.#found();
+    return state !== null && state.id !== 0 ? state : this.#reserve(state);
+  }
+
+  #reserve(found: PartitionState | null): PartitionState {
+    const { table, writer } = this.#home;
+    const reserved = table.byName(this.name);
+    if (reserved !== undefined) return reserved;
+    // Each segment begins with the whole table and must have room for records behind it.
+    if (writer !== null && !hasTableRoom(table, writer.settings, checkpointEntryBytesMax(this.name.length * 3, 0))) {
+      throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `the lane's ${String(table.size)} partitions are all that its segments can describe`, {
+        place: { partition: this.name },
+        remedy: "Open the log with a larger segmentBytes, or with more lanes.",
+      });
+    }
+    this.#state = table.reserve(this.name, found ?? undefined);
+    return this.#state;
+  }
+
+  /** Reading a partition that does not exist finds nothing; a tail of it waits. A writer's table does not learn of it. */
+  #stateToRead(): PartitionState {
+    this.#state = this.#found() ?? (this.#home.writer === null ? this.#home.table.reserve(this.name) : new PartitionState(0, this.name));
+    return this.#state;
+  }
+}
+
+export function readOnlyError(): RingwallError {
+  return new RingwallError("RINGWALL_READ_ONLY", "the log is open read-only", { remedy: "Open it without { readOnly: true }." });
+}
+
+function outside(name: string, value: unknown, min: number, max: number, partition: string): RingwallError {
+  return new RingwallError("RINGWALL_INVALID_ARGUMENT", `\`${name}\` must be an integer from ${String(min)} to ${String(max)}; it is ${String(value)}`, {
+    place: { partition },
+  });
+}

@@ -1,0 +1,46 @@
+// Arguments of a log's and a partition's methods, checked alike in every thread that they are called in.
+
+import { RingwallError } from "../base/errors.js";
+import { partitionNameBytesMax } from "../format/checkpoint.js";
+import type { PartitionOptions, WriteItem } from "./log.js";
+import { checkData } from "./record-data.js";
+
+export interface CheckedItem {
+  readonly name: string;
+  readonly data: Uint8Array | string;
+}
+
+/** Throws RINGWALL_INVALID_ARGUMENT unless `name` can be a partition's. */
+export function checkPartitionName(name: unknown): asserts name is string {
+  const bytes = typeof name === "string" ? Buffer.from(name, "utf8") : null;
+  if (bytes !== null && bytes.length >= 1 && bytes.length <= partitionNameBytesMax && bytes.toString("utf8") === name) return;
+  throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `a partition's name must be a well-formed string of 1 to ${String(partitionNameBytesMax)} bytes in UTF-8`, {
+    details: { name },
+  });
+}
+
+export const noPlacement: PartitionOptions = {};
+
+export function checkPlacement(options: PartitionOptions | null): void {
+  if (typeof options !== "object" || options === null) throw new RingwallError("RINGWALL_INVALID_OPTION", "a partition's options must be an object");
+  const unknown = Object.keys(options).find((key) => key !== "lane" && key !== "with");
+  if (unknown !== undefined) throw new RingwallError("RINGWALL_INVALID_OPTION", `there is no option \`${unknown}\``, { remedy: "Known are: lane, with." });
+  if (options.lane !== undefined && options.with !== undefined) throw new RingwallError("RINGWALL_INVALID_OPTION", "`lane` and `with` exclude each other");
+}
+
+export function checkedBatch(batch: unknown, recordBytesMax: number, partition: string): readonly (Uint8Array | string)[] {
+  if (!Array.isArray(batch) || batch.length === 0) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "a batch must be an array of one record at least");
+  for (const data of batch as readonly unknown[]) checkData(data, recordBytesMax, partition);
+  return batch as readonly (Uint8Array | string)[];
+}
+
+export function checkedItems(items: unknown, recordBytesMax: number): CheckedItem[] {
+  if (!Array.isArray(items) || items.length === 0) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "write takes an array of one item at least");
+  return (items as readonly (WriteItem | null | undefined)[]).map((item) => {
+    if (typeof item !== "object" || item === null) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "an item of write must be { partition, data }");
+    const { partition, data } = item;
+    checkPartitionName(partition);
+    checkData(data, recordBytesMax, partition);
+    return { name: partition, data };
+  });
+}
