@@ -1,5 +1,5 @@
 // Numbers of the domain, branded so that a sequence can't be passed where an offset is meant.
-// u64 on disk, safe integers in memory: `readU64` checks at the border.
+// u64 on disk, safe integers in memory: `readU64` and `isStorable` check at the border.
 
 import { assert } from "./assert.js";
 
@@ -23,6 +23,23 @@ export type Epoch = Branded<"Epoch">;
 
 const twoTo32 = 4294967296;
 
+/**
+ * The largest number that a u64 on disk may hold: 142 years of a million a second. So sums of a few of them, and times
+ * with their 32 bits added, are safe integers and dates.
+ */
+export const storedNumberMax = 2 ** 52;
+
+/**
+ * Where a number is counted on from: leaves as much again. Milliseconds since 1970 up to it are the first 71 000 years, and
+ * dates; a time is a base time, up to this, and 32 bits.
+ */
+export const countedNumberMax = 2 ** 51;
+
+/** Whether a number that was joined from two halves may stand on disk. */
+export function isStorable(value: number): boolean {
+  return value <= storedNumberMax;
+}
+
 export function lowHalf(value: number): number {
   return value >>> 0;
 }
@@ -31,7 +48,7 @@ export function highHalf(value: number): number {
   return (value / twoTo32) >>> 0;
 }
 
-/** Joins two unsigned halves; the result may exceed the safe range when the bytes are damaged: see `isSafe`. */
+/** Joins two unsigned halves; the result may exceed what is allowed, and be inexact, when the bytes are damaged: see `isStorable`. */
 export function joinHalves(low: number, high: number): number {
   return high * twoTo32 + low;
 }
@@ -46,14 +63,14 @@ export function roundUp8(value: number): number {
   return (value + 7) & ~7;
 }
 
-/** Reads a u64; NaN when it is not a safe integer, so that damaged numbers fail every comparison. */
+/** Reads a u64; NaN when it is above `storedNumberMax`, so that damaged numbers fail every comparison. */
 export function readU64(view: DataView, at: number): number {
   const value = joinHalves(view.getUint32(at, true), view.getUint32(at + 4, true));
-  return Number.isSafeInteger(value) ? value : Number.NaN;
+  return isStorable(value) ? value : Number.NaN;
 }
 
 export function writeU64(view: DataView, at: number, value: number): void {
-  assert(Number.isSafeInteger(value) && value >= 0, "a u64 on disk is a safe integer in memory");
+  assert(Number.isInteger(value) && value >= 0 && isStorable(value), "a u64 on disk is an integer up to 2^52");
   view.setUint32(at, lowHalf(value), true);
   view.setUint32(at + 4, highHalf(value), true);
 }

@@ -3,6 +3,7 @@
 // Owns: lost ranges, and suspicions: records that were seen damaged, or whole in a group that is not; a suspicion
 // becomes a loss at the end, unless the partition went on beyond it (then the hole was counted) or was truncated.
 
+import { isStorable } from "../base/numbers.js";
 import type { PartitionTable } from "./partition-table.js";
 
 export interface LostSequences {
@@ -16,8 +17,13 @@ interface Range {
   last: number;
 }
 
+/** Of all partitions. Beyond them a loss widens its partition's last range: more is called lost than is. */
+const rangesMax = 100_000;
+
 export class LossLedger {
+  /** Of each partition ascending; they neither overlap nor touch. */
   readonly #ranges = new Map<number, Range[]>();
+  #rangeCount = 0;
   /** Highest sequence of a verified frame that could not be applied. */
   readonly #verified = new Map<number, number>();
   /** Sequences that damaged frames name, unverified, in order of their places. */
@@ -55,19 +61,22 @@ export class LossLedger {
   }
 
   suspectVerified(partition: number, sequence: number): void {
+    if (!isStorable(sequence)) return this.handleDoubt();
     this.#verified.set(partition, Math.max(sequence, this.#verified.get(partition) ?? 0));
   }
 
   suspectUnverified(partition: number, sequence: number): void {
-    this.#unverified.push({ partition, sequence });
+    if (isStorable(sequence)) this.#unverified.push({ partition, sequence });
   }
 
   /** The partition's records above `after` are dead: nobody misses them. */
   handleTruncate(partition: number, after: number): void {
-    const ranges = this.#ranges.get(partition);
-    if (ranges !== undefined) {
-      for (const range of ranges) range.last = Math.min(range.last, after);
-      this.#ranges.set(partition, ranges.filter((range) => range.first <= range.last));
+    const ranges = this.#ranges.get(partition) ?? [];
+    for (let newest = ranges[ranges.length - 1]; newest !== undefined && newest.last > after; newest = ranges[ranges.length - 1]) {
+      newest.last = after;
+      if (newest.first <= after) break;
+      ranges.pop();
+      this.#rangeCount--;
     }
     if ((this.#verified.get(partition) ?? 0) > after) this.#verified.set(partition, after);
   }
@@ -97,26 +106,28 @@ export class LossLedger {
     const lost: LostSequences[] = [];
     for (const [partition, ranges] of [...this.#ranges].sort(([a], [b]) => a - b)) {
       const kept = table.byId(partition)?.firstSequence ?? 1;
-      for (const range of merged(ranges)) {
+      for (const range of ranges) {
         if (range.last >= kept) lost.push({ partition, firstSequence: Math.max(range.first, kept), lastSequence: range.last });
       }
     }
     return lost;
   }
 
+  /** What is lost ends at or behind all that was lost before. */
   #add(partition: number, first: number, last: number): void {
-    const ranges = this.#ranges.get(partition);
-    if (ranges === undefined) this.#ranges.set(partition, [{ first, last }]);
-    else ranges.push({ first, last });
+    const ranges = this.#ranges.get(partition) ?? [];
+    const added: Range = { first, last };
+    for (let newest = ranges[ranges.length - 1]; newest !== undefined; newest = ranges[ranges.length - 1]) {
+      const touches = newest.last >= first - 1;
+      if (!touches && this.#rangeCount < rangesMax) break;
+      if (!touches) this.#certain = false;
+      added.first = Math.min(added.first, newest.first);
+      added.last = Math.max(added.last, newest.last);
+      ranges.pop();
+      this.#rangeCount--;
+    }
+    ranges.push(added);
+    this.#rangeCount++;
+    this.#ranges.set(partition, ranges);
   }
-}
-
-function merged(ranges: readonly Range[]): Range[] {
-  const result: Range[] = [];
-  for (const range of [...ranges].sort((a, b) => a.first - b.first)) {
-    const previous = result[result.length - 1];
-    if (previous !== undefined && range.first <= previous.last + 1) previous.last = Math.max(previous.last, range.last);
-    else result.push({ ...range });
-  }
-  return result;
 }

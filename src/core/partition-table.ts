@@ -42,9 +42,14 @@ export class PartitionState {
     return false;
   }
 
+  /** Whether a truncation that keeps the records up to `after` is possible: it keeps what a trim made the beginning. */
+  canTruncate(after: number): boolean {
+    return after >= this.firstSequence - 1;
+  }
+
   /** Tail truncation, written at (segment, offset). */
   truncate(truncation: Truncation): void {
-    assert(truncation.after >= this.firstSequence - 1, "a truncation keeps what a trim made the beginning");
+    assert(this.canTruncate(truncation.after), "a truncation keeps what a trim made the beginning");
     this.lastSequence = Math.min(this.lastSequence, truncation.after);
     this.placedSequence = Math.min(this.placedSequence, truncation.after);
     this.durableSequence = Math.min(this.durableSequence, truncation.after);

@@ -13,8 +13,8 @@ export interface FrameFacts {
   blockOffset: number;
   frameOffset: number;
   index: SegmentIndex;
-  /** Name of a definition; empty otherwise. */
-  name: string;
+  /** Of a definition; empty when its bytes can't be a name. Null otherwise. */
+  name: string | null;
 }
 
 const numbersPerFrame = 7;
@@ -29,13 +29,18 @@ export class PendingGroup {
     return this.#numbers.length / numbersPerFrame;
   }
 
+  /** Of all its frames. */
+  get bytes(): number {
+    return this.#ranges.reduce((sum, { from, to }) => sum + to - from, 0);
+  }
+
   /** `position` and `end` of the frame in its segment's file. */
   add(frame: FrameFacts, position: number, end: number): void {
     const range = this.#ranges[this.#ranges.length - 1];
     if (range !== undefined && range.index === frame.index && range.to === position) range.to = end;
     else this.#ranges.push({ index: frame.index, from: position, to: end, firstFrame: this.frameCount });
     this.#numbers.push(frame.kindAndFlags, frame.partition, frame.time, frame.sequence, frame.payloadBytes, frame.blockOffset, frame.frameOffset);
-    if (frame.name !== "") this.#names.push(frame.name);
+    if (frame.name !== null) this.#names.push(frame.name);
   }
 
   /** Gives every frame to `apply`, in `frame`, in order. */
@@ -54,13 +59,13 @@ export class PendingGroup {
       frame.blockOffset = numbers[at + 5] as number;
       frame.frameOffset = numbers[at + 6] as number;
       frame.index = (this.#ranges[range] as { index: SegmentIndex }).index;
-      frame.name = isDefinition(frame.kindAndFlags) ? (this.#names[name++] ?? "") : "";
+      frame.name = isDefinition(frame.kindAndFlags) ? (this.#names[name++] ?? "") : null;
       apply();
     }
   }
 
   /** The group never was completed: its frames count for nothing. */
   markVoid(): void {
-    for (const { index, from, to } of this.#ranges) index.voids.push({ from, to });
+    for (const { index, from, to } of this.#ranges) index.addVoid(from, to);
   }
 }

@@ -5,8 +5,8 @@
 // misfit is a contradiction, and what survives around a gap, where a misfit is a loss. Pure.
 // Hot: `#records`, once per record. See `ringwall bench recovery`.
 
-import { joinHalves, roundUp8 } from "../base/numbers.js";
-import { decodeCheckpoint, type CheckpointEntry, type Truncation } from "../format/checkpoint.js";
+import { isStorable, joinHalves, roundUp8, storedNumberMax } from "../base/numbers.js";
+import { checkpointEntryBytesMax, decodeCheckpoint, decodePartitionName, storedTruncationsMax, type CheckpointEntry, type Truncation } from "../format/checkpoint.js";
 import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax } from "../format/frame.js";
 import type { Memory } from "../format/memory.js";
 import { LossLedger } from "./loss-ledger.js";
@@ -50,6 +50,10 @@ interface OpenRecord {
 
 const none: GroupState = { kind: "none" };
 const contradictionsMax = 100;
+/** A definition takes so many bytes at least, and an entry of a checkpoint no fewer. */
+const definitionBytesMin = checkpointEntryBytesMax(1, 0);
+/** More lost definitions than these are not believed, however large the gaps: a few frames would cost gigabytes. */
+const lostDefinitionsMax = 262_144;
 const dataOnly = frameKind.data;
 const definitionBits = frameKind.define << 24;
 
@@ -66,6 +70,8 @@ export class Replay {
   /** The first segment begins inside a group of the segment before. */
   beginsInsideGroup = false;
   #index: SegmentIndex = new SegmentIndex(0, 0, 0);
+  /** What `runSegment` of partitions is that go on with their run: the segment, or below 0 behind a gap, each gap its own. */
+  #runKey = 0;
   #group: GroupState = none;
   #record: OpenRecord | null = null;
   /** Entries of the checkpoint that is open. */
@@ -77,8 +83,12 @@ export class Replay {
   /** Something is missing between the last checkpoint and here. */
   #gap = false;
   #gapBytes = 0;
+  #gaps = 0;
+  /** In all gaps so far, and the definitions that they are taken to have held. */
+  #missingBytes = 0;
+  #lostDefinitions = 0;
   readonly #frame: FrameFacts = {
-    kindAndFlags: 0, partition: 0, time: 0, sequence: 0, payloadBytes: 0, blockOffset: 0, frameOffset: 0, index: this.#index, name: "",
+    kindAndFlags: 0, partition: 0, time: 0, sequence: 0, payloadBytes: 0, blockOffset: 0, frameOffset: 0, index: this.#index, name: null,
   };
 
   /** Whether a checkpoint is due or has begun and not ended: a cut here leaves the segment without one. */
@@ -93,6 +103,7 @@ export class Replay {
   beginSegment(index: SegmentIndex): void {
     if (this.#group.kind !== "none") this.#index.goesOn = true;
     this.#index = index;
+    this.#runKey = index.segment;
     this.#checkpointDue = true;
     this.#checkpoint = null;
   }
@@ -103,19 +114,27 @@ export class Replay {
     this.#checkpoint = null;
   }
 
-  /** About `bytes` of frames are missing before the next. */
+  /** About `bytes` of frames are missing before the next; infinity when nobody knows how many. */
   handleGap(bytes: number): void {
     this.#gap = true;
-    this.#gapBytes += bytes;
+    this.#countMissing(bytes);
     this.#record = null;
     this.#checkpoint = null;
     if (this.#group.kind === "open") {
-      this.#group.group.replay(this.#frame, isDefinition, () => this.#suspect());
-      this.#group.group.markVoid();
+      const { group } = this.#group;
+      this.#countMissing(group.bytes);
+      group.replay(this.#frame, isDefinition, () => this.#suspect());
+      group.markVoid();
       this.#group = none;
     }
-    // A search for what comes next must never start before the gap.
-    for (const run of this.#index.runs.values()) run.entryPosition = Number.NEGATIVE_INFINITY;
+    // A search for what comes next must never start before the gap: every run that goes on begins with an entry.
+    this.#gaps++;
+    this.#runKey = -this.#gaps;
+  }
+
+  #countMissing(bytes: number): void {
+    this.#gapBytes += bytes;
+    this.#missingBytes += bytes;
   }
 
   handleFrames(run: FrameRun): void {
@@ -142,7 +161,7 @@ export class Replay {
     const { memory, to, blockStart, blockOffset } = run;
     const words = memory.words;
     const index = this.#index;
-    const segment = index.segment;
+    const runKey = this.#runKey;
     const { baseTime } = index;
     let at = from;
     while (at < to) {
@@ -152,13 +171,13 @@ export class Replay {
       const payloadBytes = lengthAndKind & framePayloadBytesMax;
       const sequence = joinHalves(words[word + 4] as number, words[word + 5] as number);
       const state = this.table.byId(words[word + 2] as number);
-      if (state === undefined || sequence !== state.lastSequence + 1) {
+      if (state === undefined || sequence !== state.lastSequence + 1 || sequence > storedNumberMax) {
         this.#read(run, at);
         this.#record = null;
         this.#apply();
       } else {
         state.lastSequence = sequence;
-        if (state.runSegment !== segment || state.run === null) this.#openRun(state, index);
+        if (state.runSegment !== runKey || state.run === null) this.#openRun(state, index, runKey);
         const time = baseTime + (words[word + 3] as number);
         state.run?.note(sequence, blockOffset, at - blockStart, payloadBytes, time);
         if (time > this.lastTime) this.lastTime = time;
@@ -253,7 +272,8 @@ export class Replay {
       if (this.records === 0 && this.#group.kind === "none") this.beginsInsideGroup = true;
       this.#contradict("a group goes on that never began");
     }
-    this.#index.voids.push({ from: this.#position(), to: this.#position() + bytes });
+    this.#countMissing(bytes);
+    this.#index.addVoid(this.#position(), this.#position() + bytes);
     this.#suspect();
     this.#group = goesOn ? { kind: "headless" } : none;
   }
@@ -272,10 +292,11 @@ export class Replay {
     frame.blockOffset = run.blockOffset;
     frame.frameOffset = at - run.blockStart;
     frame.index = this.#index;
-    frame.name = "";
-    if (isDefinition(frame.kindAndFlags) && frame.payloadBytes > 4) {
-      frame.partition = memory.words[(at + frameHeaderBytes) >>> 2] as number;
-      frame.name = memory.text.toString("utf8", at + frameHeaderBytes + 4, at + frameHeaderBytes + frame.payloadBytes);
+    frame.name = null;
+    if (isDefinition(frame.kindAndFlags)) {
+      const payloadAt = at + frameHeaderBytes;
+      frame.partition = frame.payloadBytes > 4 ? (memory.words[payloadAt >>> 2] as number) : 0;
+      frame.name = decodePartitionName(memory.bytes.subarray(payloadAt + Math.min(4, frame.payloadBytes), payloadAt + frame.payloadBytes)) ?? "";
     }
     return at + frameHeaderBytes + roundUp8(frame.payloadBytes);
   }
@@ -288,10 +309,11 @@ export class Replay {
   #apply(): void {
     const frame = this.#frame;
     const kind = kindOf(frame.kindAndFlags);
-    if (kind === frameKind.define) return this.#define(frame.partition, frame.name);
+    if (kind === frameKind.define) return this.#define(frame.partition, frame.name ?? "");
     const state = this.#stateOf(frame.partition);
     if (state === undefined) return;
     if (kind === frameKind.data) this.#applyData(state);
+    else if (!isStorable(frame.sequence)) this.#contradict(`sequence ${String(frame.sequence)} is beyond all sequences`);
     else if (kind === frameKind.trim) state.trim(frame.sequence);
     else if (kind === frameKind.truncate) this.#truncate(state, frame.sequence);
     else this.#contradict(`a frame of unknown kind ${String(kind)}`);
@@ -312,7 +334,7 @@ export class Replay {
       else this.#place(state, open, frame.time);
       return;
     }
-    if (frame.sequence !== state.lastSequence + 1 && !this.#bridge(state)) return;
+    if ((frame.sequence !== state.lastSequence + 1 || !isStorable(frame.sequence)) && !this.#bridge(state)) return;
     const record = {
       partition: frame.partition, sequence: frame.sequence, payloadBytes: frame.payloadBytes,
       blockOffset: frame.blockOffset, frameOffset: frame.frameOffset, index: frame.index,
@@ -323,15 +345,17 @@ export class Replay {
 
   #place(state: PartitionState, record: OpenRecord, time: number): void {
     state.lastSequence = record.sequence;
-    if (state.runSegment !== record.index.segment || state.run === null) this.#openRun(state, record.index);
+    const runKey = record.index === this.#index ? this.#runKey : record.index.segment;
+    if (state.runSegment !== runKey || state.run === null) this.#openRun(state, record.index, runKey);
     state.run?.note(record.sequence, record.blockOffset, record.frameOffset, record.payloadBytes, time);
     if (time > this.lastTime) this.lastTime = time;
     this.records++;
   }
 
-  #openRun(state: PartitionState, index: SegmentIndex): void {
+  #openRun(state: PartitionState, index: SegmentIndex, runKey: number): void {
     state.run = index.run(state.id);
-    state.runSegment = index.segment;
+    state.runSegment = runKey;
+    if (runKey < 0) state.run.entryPosition = Number.NEGATIVE_INFINITY;
   }
 
   /** The record does not continue its partition: makes what lies between a loss. False when the record can't count. */
@@ -339,25 +363,30 @@ export class Replay {
     const { sequence } = this.#frame;
     const expected = state.lastSequence + 1;
     if (!this.#gap) this.#contradict(`partition ${JSON.stringify(state.name)} has sequence ${String(sequence)} where ${String(expected)} is due`);
-    if (!Number.isSafeInteger(sequence) || sequence < 1) return false;
+    if (!isStorable(sequence) || sequence < 1) return false;
     if (sequence > expected) {
       this.losses.lose(state.id, expected, sequence - 1);
       return true;
     }
-    if (!this.#gap) return false;
+    if (!this.#gap || !this.#truncate(state, sequence - 1)) return false;
     // A truncation is lost. How far back it went is unknown, but no more records than fit into the gap were written since.
-    this.#truncate(state, sequence - 1);
     const doubtful = Math.floor(this.#gapBytes / frameHeaderBytes);
     this.losses.lose(state.id, Math.max(state.firstSequence, sequence - doubtful), sequence - 1);
     this.losses.handleDoubt();
     return true;
   }
 
-  #truncate(state: PartitionState, after: number): void {
+  /** False when it can't be. */
+  #truncate(state: PartitionState, after: number): boolean {
     const frame = this.#frame;
+    if (!state.canTruncate(after) || state.truncations.length >= storedTruncationsMax) {
+      this.#contradict(`partition ${JSON.stringify(state.name)}, trimmed below ${String(state.firstSequence)} and truncated ${String(state.truncations.length)} times, can't be truncated after ${String(after)}`);
+      return false;
+    }
     this.losses.handleTruncate(state.id, after);
     state.truncate({ segment: frame.index.segment, offset: this.#position(), after });
     frame.index.runs.get(state.id)?.truncate(after);
+    return true;
   }
 
   /** `#frame` is whole but can't be applied. */
@@ -382,24 +411,33 @@ export class Replay {
   }
 
   #stateOf(id: number): PartitionState | undefined {
-    const state = this.table.byId(id);
-    if (state !== undefined && id > 0) return state;
-    if (this.#gap && id > 0) {
-      this.#fillIds(id);
-      return this.table.byId(id);
+    if (id > 0) {
+      if (this.#gap) this.#fillIds(id);
+      const state = this.table.byId(id);
+      if (state !== undefined) return state;
     }
     this.#contradict(`partition ${String(id)} is not defined`);
     return undefined;
   }
 
-  /** Partitions up to `last` exist, though their definitions are lost. */
+  /** Partitions up to `last` exist, though their definitions are lost: ids have no holes. Unless the gap can't have held so many. */
   #fillIds(last: number): void {
+    const lost = Math.max(0, last - this.table.nextId + 1);
+    if (this.#lostDefinitions + lost > Math.min(lostDefinitionsMax, this.#missingBytes / definitionBytesMin)) return;
+    this.#lostDefinitions += lost;
     while (this.table.nextId <= last) {
       const id = this.table.nextId;
       const name = this.names.get(id);
       if (name === undefined || !this.#defined) this.losses.handleDoubt();
-      this.table.define(id, name === undefined || this.table.byName(name) !== undefined ? namelessPartition(id) : name);
+      this.table.define(id, this.#freeName(id, name));
     }
+  }
+
+  /** Another one where the name is lost or taken. */
+  #freeName(id: number, name: string | undefined): string {
+    let free = name ?? namelessPartition(id);
+    while (this.table.byName(free) !== undefined) free = free === name ? namelessPartition(id) : `${free}'`;
+    return free;
   }
 
   #missCheckpoint(): void {
@@ -411,6 +449,7 @@ export class Replay {
   #takeCheckpoint(run: FrameRun, at: number): void {
     const frame = this.#frame;
     const payloadAt = at + frameHeaderBytes;
+    if (!this.#checkpointDue && !this.#gap) this.#contradict("a checkpoint stands where none is due");
     const entries = decodeCheckpoint(run.memory.bytes.subarray(payloadAt, payloadAt + frame.payloadBytes));
     const continued = hasFlag(frame.kindAndFlags, frameFlag.groupContinued);
     if (entries === null || (continued && this.#checkpoint === null)) {
@@ -434,8 +473,8 @@ export class Replay {
       const state = this.table.byId(entry.id);
       if (state === undefined) {
         if (this.#defined && !this.#gap) this.#contradict(`the checkpoint knows partition ${JSON.stringify(entry.name)}, which was not defined`);
-        if (this.table.byName(entry.name) !== undefined) this.#contradict(`the checkpoint names ${JSON.stringify(entry.name)} twice`);
-        else this.#adopt(entry);
+        if (this.table.byName(entry.name) !== undefined) this.#contradict(`the checkpoint gives ${JSON.stringify(entry.name)} to two partitions`);
+        this.#adopt(entry);
       } else if (!agrees(state, entry)) {
         if (!this.#gap) this.#contradict(`the checkpoint disagrees on partition ${JSON.stringify(entry.name)}`);
         this.#reconcile(state, entry);
@@ -450,14 +489,14 @@ export class Replay {
   #adopt(entry: CheckpointEntry): void {
     // Known only from here on although there was something before: all its records so far are lost.
     if (this.#defined || this.#gap) this.losses.lose(entry.id, entry.firstSequence, entry.lastSequence);
-    this.table.restore(entry);
+    this.table.restore({ ...entry, name: this.#freeName(entry.id, entry.name) });
   }
 
   /** After a gap the checkpoint is right. */
   #reconcile(state: PartitionState, entry: CheckpointEntry): void {
     for (const truncation of entry.truncations) {
       // A truncation in the gap: whatever this replay has seen above it is dead, and what was written anew lay behind it.
-      if (!knows(state, truncation)) this.losses.lose(state.id, Math.max(entry.firstSequence, truncation.after + 1), entry.lastSequence);
+      if (!state.truncations.some((known) => isSame(known, truncation))) this.losses.lose(state.id, Math.max(entry.firstSequence, truncation.after + 1), entry.lastSequence);
     }
     if (entry.lastSequence > state.lastSequence) this.losses.lose(state.id, state.lastSequence + 1, entry.lastSequence);
     if (entry.lastSequence < state.lastSequence) this.losses.handleTruncate(state.id, entry.lastSequence);
@@ -472,9 +511,15 @@ export class Replay {
   }
 }
 
+const namelessPrefix = "\u0000name lost: ";
+
 /** What stands for the name of a partition whose definition is lost. */
-export function namelessPartition(id: number): string {
-  return `\u0000name lost: ${String(id)}`;
+function namelessPartition(id: number): string {
+  return `${namelessPrefix}${String(id)}`;
+}
+
+export function isNameLost(name: string): boolean {
+  return name.startsWith(namelessPrefix);
 }
 
 function kindOf(kindAndFlags: number): number {
@@ -492,9 +537,14 @@ function isDefinition(kindAndFlags: number): boolean {
 /** Truncations that hide nothing any more may be missing from the checkpoint. */
 function agrees(state: PartitionState, entry: CheckpointEntry): boolean {
   if (state.name !== entry.name || state.firstSequence !== entry.firstSequence || state.lastSequence !== entry.lastSequence) return false;
-  return entry.truncations.every((truncation) => knows(state, truncation));
+  let at = 0;
+  // Both ascend.
+  return entry.truncations.every((truncation) => {
+    while (at < state.truncations.length && !isSame(state.truncations[at] as Truncation, truncation)) at++;
+    return at < state.truncations.length;
+  });
 }
 
-function knows(state: PartitionState, { segment, offset, after }: Truncation): boolean {
-  return state.truncations.some((known) => known.segment === segment && known.offset === offset && known.after === after);
+function isSame(a: Truncation, b: Truncation): boolean {
+  return a.segment === b.segment && a.offset === b.offset && a.after === b.after;
 }

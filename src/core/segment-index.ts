@@ -35,7 +35,7 @@ export class PartitionRun {
   /** Records and payload bytes ever written here, dead ones included. */
   records = 0;
   payloadBytes = 0;
-  /** Milliseconds since 1970 of the first and last record. */
+  /** Milliseconds since 1970 of the first and the newest record. */
   firstTime = 0;
   lastTime = 0;
   /** File position of the frame of the latest entry. */
@@ -48,7 +48,7 @@ export class PartitionRun {
     if (this.firstSequence === 0) this.firstSequence = sequence;
     if (this.records === 0) this.firstTime = time;
     this.lastSequence = sequence;
-    this.lastTime = time;
+    if (time > this.lastTime) this.lastTime = time;
     this.records++;
     this.payloadBytes += payloadBytes;
     const position = blockOffset + frameOffset;
@@ -109,6 +109,7 @@ export class SegmentIndex {
   readonly baseTime: number;
   readonly runs = new Map<number, PartitionRun>();
   readonly epochs: EpochStart[] = [];
+  /** Ascending. */
   readonly voids: Void[] = [];
   /** First and last block sequence in the segment; 0 and 0 when it has no block. */
   firstBlock = 0;
@@ -148,16 +149,34 @@ export class SegmentIndex {
     this.endOffset = offset + blockBytes;
   }
 
+  /** Counts a void that begins at or behind the end of the last one. */
+  addVoid(from: number, to: number): void {
+    const last = this.voids[this.voids.length - 1];
+    if (last !== undefined && last.to === from) this.voids[this.voids.length - 1] = { from: last.from, to };
+    else this.voids.push({ from, to });
+  }
+
   /** The epoch of the block at `offset`. */
   epochAt(offset: number): number {
-    for (let index = this.epochs.length - 1; index >= 0; index--) {
-      const start = this.epochs[index] as EpochStart;
-      if (start.offset <= offset) return start.epoch;
-    }
-    throw new RangeError(`no epoch at offset ${String(offset)} of segment ${String(this.segment)}`);
+    const start = this.epochs[countUpTo(this.epochs, (epoch) => epoch.offset <= offset) - 1];
+    if (start === undefined) throw new RangeError(`no epoch at offset ${String(offset)} of segment ${String(this.segment)}`);
+    return start.epoch;
   }
 
   isVoid(position: number): boolean {
-    return this.voids.some((range) => range.from <= position && position < range.to);
+    const before = this.voids[countUpTo(this.voids, (range) => range.from <= position) - 1];
+    return before !== undefined && position < before.to;
   }
+}
+
+/** How many items from the first on pass `test`, which holds up to some item and for none behind it. */
+function countUpTo<T>(items: readonly T[], test: (item: T) => boolean): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (test(items[middle] as T)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

@@ -16,7 +16,7 @@
 // A block is valid if its header is and every frame in its data bytes is. Pure.
 
 import { crc32c, crc32cNumber } from "../base/crc32c.js";
-import { highHalf, joinHalves, lowHalf } from "../base/numbers.js";
+import { countedNumberMax, highHalf, isStorable, joinHalves, lowHalf } from "../base/numbers.js";
 import { frameHeaderBytes } from "./frame.js";
 import type { Memory } from "./memory.js";
 
@@ -26,6 +26,11 @@ export const blockMagic = 0x4b42_5752;
 /** Blocks begin at multiples of this, at least. */
 export const pageBytes = 4096;
 export const blockBytesMax = 16 * 1024 * 1024;
+
+/** Whether blocks can be aligned to it. */
+export function isAlignment(bytes: number): boolean {
+  return bytes > 0 && bytes <= blockBytesMax && bytes % pageBytes === 0;
+}
 
 export const blockFlag = {
   /** First block that its epoch wrote. */
@@ -110,13 +115,11 @@ export function blockChecksum(memory: Memory, start: number): number {
 
 function isPlausible(header: BlockHeader): boolean {
   return (
-    Number.isSafeInteger(header.sequence) &&
+    isStorable(header.sequence) &&
     header.sequence > 0 &&
     header.horizon < header.sequence &&
-    Number.isSafeInteger(header.baseTime) &&
-    header.blockBytes > 0 &&
-    header.blockBytes <= blockBytesMax &&
-    header.blockBytes % pageBytes === 0 &&
+    header.baseTime <= countedNumberMax &&
+    isAlignment(header.blockBytes) &&
     header.dataBytes % 8 === 0 &&
     blockHeaderBytes + header.dataBytes <= header.blockBytes &&
     header.frameCount * frameHeaderBytes <= header.dataBytes

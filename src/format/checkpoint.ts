@@ -9,7 +9,8 @@
 //   +24       T times: u64 segment, u64 offset, u64 last sequence kept: records before that place with a higher one are dead
 //   …         name in UTF-8, then zeros up to a multiple of 8
 //
-// Pure. An entry never spans frames.
+// Pure. An entry never spans frames. Truncations ascend by place and by last sequence kept: an older one with a higher
+// bound hides nothing that the newer one does not hide.
 
 import { roundUp8, readU64, writeU64 } from "../base/numbers.js";
 
@@ -32,6 +33,8 @@ const fixedBytes = 24;
 export const truncationBytes = 24;
 
 export const partitionNameBytesMax = 1024;
+/** Of one partition. No block size lets a writer get near it. */
+export const storedTruncationsMax = 4096;
 
 /** Bytes of an entry at most. */
 export function checkpointEntryBytesMax(nameBytes: number, truncations: number): number {
@@ -62,7 +65,15 @@ export function encodeCheckpoint(entries: Iterable<CheckpointEntry>, payloadByte
   return payloads;
 }
 
-/** The entries of one payload, or null when its lengths don't add up. */
+/** A partition's name, or null when the bytes can't be one. */
+export function decodePartitionName(bytes: Uint8Array): string | null {
+  if (bytes.length < 1 || bytes.length > partitionNameBytesMax) return null;
+  const name = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+  // Bytes that are no UTF-8 come back as others: two names would be one.
+  return Buffer.from(name, "utf8").equals(bytes) ? name : null;
+}
+
+/** The entries of one payload, or null when its lengths don't add up or an entry can't be a partition's. */
 export function decodeCheckpoint(payload: Uint8Array): CheckpointEntry[] | null {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
   const entries: CheckpointEntry[] = [];
@@ -74,16 +85,32 @@ export function decodeCheckpoint(payload: Uint8Array): CheckpointEntry[] | null 
     const nameAt = at + fixedBytes + truncationCount * truncationBytes;
     const next = at + roundUp8(nameAt - at + nameBytes);
     if (next > payload.length) return null;
-    entries.push({
+    const name = decodePartitionName(payload.subarray(nameAt, nameAt + nameBytes));
+    if (name === null || truncationCount > storedTruncationsMax) return null;
+    const entry: CheckpointEntry = {
       id: view.getUint32(at, true),
-      name: Buffer.from(payload.buffer, payload.byteOffset + nameAt, nameBytes).toString("utf8"),
+      name,
       firstSequence: readU64(view, at + 8),
       lastSequence: readU64(view, at + 16),
       truncations: Array.from({ length: truncationCount }, (_, index) => decodeTruncation(view, at + fixedBytes + index * truncationBytes)),
-    });
+    };
+    if (!isPlausible(entry)) return null;
+    entries.push(entry);
     at = next;
   }
   return entries;
+}
+
+/** A NaN (a damaged u64) fails every comparison. */
+function isPlausible({ id, firstSequence, lastSequence, truncations }: CheckpointEntry): boolean {
+  if (!(id >= 1 && firstSequence >= 1 && lastSequence >= firstSequence - 1)) return false;
+  return truncations.every((truncation, at) => {
+    const before = truncations[at - 1];
+    if (!(truncation.segment >= 1 && truncation.offset >= 0 && truncation.after >= 0)) return false;
+    if (before === undefined) return true;
+    const follows = truncation.segment > before.segment || (truncation.segment === before.segment && truncation.offset > before.offset);
+    return follows && truncation.after > before.after;
+  });
 }
 
 function decodeTruncation(view: DataView, at: number): Truncation {

@@ -26,14 +26,15 @@
 // The header alone links a segment to its neighbours when a log is opened; the body is read when the segment is. Pure.
 
 import { crc32c } from "../base/crc32c.js";
-import { readU64, writeU64 } from "../base/numbers.js";
-import { pageBytes } from "./block.js";
+import { countedNumberMax, isStorable, readU64, writeU64 } from "../base/numbers.js";
+import { blockBytesMax, pageBytes } from "./block.js";
 import { VarintReader, VarintWriter } from "./varint.js";
 import { formatVersion } from "./version.js";
 
 const magic = Uint8Array.from(Buffer.from("RWINDEX1", "latin1"));
 
 export const indexHeaderBytes = 128;
+const u32Max = 0xffff_ffff;
 
 export interface StoredPlace {
   readonly sequence: number;
@@ -156,32 +157,50 @@ export function decodeIndexBody(bytes: Uint8Array, header: IndexHeader, target: 
   if (crc32c(bytes, 0, indexHeaderBytes) !== header.bodyChecksum) return false;
   target.goesOn = header.goesOn;
   const reader = new VarintReader(bytes, indexHeaderBytes);
+  return decodeEpochs(reader, header, target) && decodeVoids(reader, header, target) && decodeRuns(reader, header, target) && reader.at === bytes.length;
+}
+
+/** Each begins inside the segment and behind the one before; the first with the first block. */
+function decodeEpochs(reader: VarintReader, { epochCount, firstOffset, endOffset }: IndexHeader, { epochs }: IndexTarget): boolean {
   let offset = 0;
-  for (let index = 0; index < header.epochCount && reader.valid; index++) {
-    offset += reader.read() * pageBytes;
-    target.epochs.push({ offset, epoch: reader.read() });
+  for (let index = 0; index < epochCount && reader.valid; index++) {
+    const step = reader.read() * pageBytes;
+    const epoch = reader.read();
+    offset += step;
+    const isInOrder = index === 0 ? offset === firstOffset : step > 0;
+    if (!isInOrder || offset >= endOffset || epoch > u32Max) return false;
+    epochs.push({ offset, epoch });
   }
-  let from = 0;
-  for (let index = 0; index < header.voidCount && reader.valid; index++) {
-    from += reader.read();
-    const to = from + reader.read();
-    target.voids.push({ from, to });
-    from = to;
+  return epochCount > 0 && reader.valid;
+}
+
+function decodeVoids(reader: VarintReader, { voidCount, endOffset }: IndexHeader, { voids }: IndexTarget): boolean {
+  let end = 0;
+  for (let index = 0; index < voidCount && reader.valid; index++) {
+    const from = end + reader.read();
+    end = from + reader.read();
+    if (end > endOffset) return false;
+    voids.push({ from, to: end });
   }
+  return reader.valid;
+}
+
+function decodeRuns(reader: VarintReader, header: IndexHeader, target: IndexTarget): boolean {
   let partition = 0;
   for (let index = 0; index < header.runCount && reader.valid; index++) {
-    partition += reader.read();
-    decodeRun(reader, header, target.run(partition));
+    const step = reader.read();
+    partition += step;
+    if (step === 0 || partition > u32Max || !decodeRun(reader, header, target.run(partition))) return false;
   }
-  return reader.valid && reader.at === bytes.length;
+  return reader.valid;
 }
 
 function isPlausible(header: IndexHeader): boolean {
   const { firstBlock, lastBlock, firstOffset, endOffset, segment, baseTime, lastTime } = header;
   // A NaN (a damaged u64) fails every comparison.
   return (
-    segment > 0 && baseTime >= 0 && lastTime >= 0 && firstBlock > 0 && lastBlock >= firstBlock &&
-    firstOffset % pageBytes === 0 && endOffset % pageBytes === 0 && endOffset > firstOffset
+    segment > 0 && baseTime <= countedNumberMax && lastTime >= 0 && firstBlock > 0 && lastBlock >= firstBlock &&
+    firstOffset > 0 && firstOffset % pageBytes === 0 && endOffset % pageBytes === 0 && endOffset > firstOffset
   );
 }
 
@@ -231,7 +250,7 @@ function encodeRun(writer: VarintWriter, baseTime: number, run: StoredRun & { re
   }
 }
 
-function decodeRun(reader: VarintReader, header: IndexHeader, run: ReturnType<IndexTarget["run"]>): void {
+function decodeRun(reader: VarintReader, header: IndexHeader, run: ReturnType<IndexTarget["run"]>): boolean {
   run.firstSequence = reader.read();
   run.lastSequence = run.firstSequence + reader.read();
   run.records = reader.read();
@@ -242,13 +261,27 @@ function decodeRun(reader: VarintReader, header: IndexHeader, run: ReturnType<In
     run.firstTime = header.baseTime + firstDelta;
     run.lastTime = run.firstTime + lastDelta;
   }
+  if (!isStorable(run.lastSequence) || !isStorable(run.firstTime) || !isStorable(run.lastTime)) return false;
+  return decodeEntries(reader, header, run);
+}
+
+/** They ascend, by sequence and by place, and lie inside the segment. */
+function decodeEntries(reader: VarintReader, { firstOffset, endOffset }: IndexHeader, run: ReturnType<IndexTarget["run"]>): boolean {
   const entries = reader.read();
   let sequence = 0;
   let page = 0;
+  let position = 0;
   // `valid` ends the loop at the end of the bytes, whatever count they named.
   for (let index = 0; index < entries && reader.valid; index++) {
-    sequence += reader.read();
+    const step = reader.read();
+    sequence += step;
     page += reader.read();
-    run.restoreEntry({ sequence, blockOffset: page * pageBytes, frameOffset: reader.read() * 8 });
+    const blockOffset = page * pageBytes;
+    const frameOffset = reader.read() * 8;
+    const isInside = blockOffset >= firstOffset && frameOffset < blockBytesMax && blockOffset + frameOffset < endOffset;
+    if (step === 0 || sequence > run.lastSequence || !isInside || blockOffset + frameOffset <= position) return false;
+    position = blockOffset + frameOffset;
+    run.restoreEntry({ sequence, blockOffset, frameOffset });
   }
+  return reader.valid;
 }

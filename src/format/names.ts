@@ -1,5 +1,7 @@
 // Names of the files of a log.
 
+import { isStorable } from "../base/numbers.js";
+
 export const superblockName = "superblock";
 export const lockName = "lock";
 
@@ -22,6 +24,8 @@ export function parseLaneFile(name: string): LaneFile {
   const match = /^(\d{8,})\.(segment|index)$/.exec(name);
   if (match === null) return { kind: "other" };
   const segment = Number(match[1]);
-  if (!Number.isSafeInteger(segment) || segment < 1) return { kind: "other" };
-  return { kind: match[2] === "index" ? "index" : "segment", segment };
+  const kind = match[2] === "index" ? "index" : "segment";
+  // One name for one segment: not two files for one number.
+  if (!isStorable(segment) || segment < 1 || name !== (kind === "index" ? indexName(segment) : segmentName(segment))) return { kind: "other" };
+  return { kind, segment };
 }

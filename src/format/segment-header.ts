@@ -14,8 +14,8 @@
 // The header repeats what the file's name, the superblock and the blocks say: losing it loses no record. Pure.
 
 import { crc32c } from "../base/crc32c.js";
-import { readU64, writeU64 } from "../base/numbers.js";
-import { pageBytes } from "./block.js";
+import { countedNumberMax, readU64, writeU64 } from "../base/numbers.js";
+import { isAlignment, pageBytes } from "./block.js";
 import { formatVersion } from "./version.js";
 
 const magic = Uint8Array.from(Buffer.from("RWSEGMNT", "latin1"));
@@ -51,7 +51,7 @@ export function decodeSegmentHeader(page: Uint8Array): SegmentHeader | null {
   if (!magic.every((byte, index) => page[index] === byte)) return null;
   if (view.getUint32(8, true) !== crc32c(page, 0, 12, pageBytes)) return null;
   if (view.getUint32(12, true) !== formatVersion) return null;
-  return {
+  const header: SegmentHeader = {
     uuid: page.slice(16, 32),
     lane: view.getUint32(32, true),
     alignment: view.getUint32(36, true),
@@ -59,4 +59,10 @@ export function decodeSegmentHeader(page: Uint8Array): SegmentHeader | null {
     baseTime: readU64(view, 48),
     segmentBytes: readU64(view, 56),
   };
+  return isPlausible(header) ? header : null;
+}
+
+/** A NaN (a damaged u64) fails every comparison. */
+function isPlausible({ alignment, segment, baseTime, segmentBytes }: SegmentHeader): boolean {
+  return isAlignment(alignment) && segment >= 1 && baseTime <= countedNumberMax && segmentBytes >= 0;
 }

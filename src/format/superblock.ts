@@ -27,7 +27,7 @@
 import { crc32c } from "../base/crc32c.js";
 import { assert } from "../base/assert.js";
 import { readU64, writeU64 } from "../base/numbers.js";
-import { pageBytes } from "./block.js";
+import { isAlignment, pageBytes } from "./block.js";
 import { formatVersion } from "./version.js";
 
 const magic = Uint8Array.from(Buffer.from("RINGWALL", "latin1"));
@@ -42,6 +42,7 @@ const laneRecordBytes = 64;
 
 export type FlushMethod = "dsync" | "linked" | "separate";
 const flushMethods: readonly FlushMethod[] = ["dsync", "linked", "separate"];
+const states = ["open", "closed"] as const;
 
 export interface LaneRecord {
   readonly epoch: number;
@@ -90,7 +91,7 @@ export function encodeSuperblock(superblock: Superblock, copy: number): Uint8Arr
   superblock.lanes.forEach((lane, index) => {
     const at = laneRecordsAt + index * laneRecordBytes;
     view.setUint32(at, lane.epoch, true);
-    view.setUint32(at + 4, lane.state === "open" ? 1 : 2, true);
+    view.setUint32(at + 4, states.indexOf(lane.state) + 1, true);
     writeU64(view, at + 8, lane.epochSegment);
     writeU64(view, at + 16, lane.epochOffset);
     writeU64(view, at + 24, lane.epochBlock);
@@ -135,24 +136,27 @@ function decodeCopy(page: Uint8Array, copy: number): CopyVerdict {
   const laneCount = view.getUint32(44, true);
   const flushMethod = flushMethods[view.getUint32(52, true) - 1];
   if (view.getUint32(40, true) !== copy || laneCount < 1 || laneCount > lanesMax || flushMethod === undefined) return { kind: "damaged" };
-  const lanes = Array.from({ length: laneCount }, (_, index) => decodeLane(view, laneRecordsAt + index * laneRecordBytes));
-  return {
-    kind: "valid",
-    superblock: {
-      uuid: page.slice(16, 32),
-      sequence: readU64(view, 32),
-      alignment: view.getUint32(48, true),
-      flushMethod,
-      created: readU64(view, 56),
-      lanes,
-    },
+  const lanes: LaneRecord[] = [];
+  for (let at = laneRecordsAt; lanes.length < laneCount; at += laneRecordBytes) {
+    const lane = decodeLane(view, at);
+    if (lane === null) return { kind: "damaged" };
+    lanes.push(lane);
+  }
+  const superblock: Superblock = {
+    uuid: page.slice(16, 32), sequence: readU64(view, 32), alignment: view.getUint32(48, true), flushMethod, created: readU64(view, 56), lanes,
   };
+  // A NaN (a damaged u64) fails every comparison.
+  const isPlausible = superblock.sequence >= 0 && superblock.created >= 0 && isAlignment(superblock.alignment);
+  return isPlausible ? { kind: "valid", superblock } : { kind: "damaged" };
 }
 
-function decodeLane(view: DataView, at: number): LaneRecord {
-  return {
+/** Null when it can't be a lane's. */
+function decodeLane(view: DataView, at: number): LaneRecord | null {
+  const state = states[view.getUint32(at + 4, true) - 1];
+  if (state === undefined) return null;
+  const record: LaneRecord = {
     epoch: view.getUint32(at, true),
-    state: view.getUint32(at + 4, true) === 2 ? "closed" : "open",
+    state,
     epochSegment: readU64(view, at + 8),
     epochOffset: readU64(view, at + 16),
     epochBlock: readU64(view, at + 24),
@@ -160,4 +164,7 @@ function decodeLane(view: DataView, at: number): LaneRecord {
     firstSegment: readU64(view, at + 40),
     blocksInFlightMax: view.getUint32(at + 48, true),
   };
+  const { epochSegment, epochOffset, epochBlock, horizon, firstSegment, blocksInFlightMax } = record;
+  const isPlausible = epochSegment >= 1 && epochOffset >= 0 && epochBlock >= 1 && horizon >= 0 && firstSegment >= 1 && blocksInFlightMax >= 1;
+  return isPlausible ? record : null;
 }

@@ -1,14 +1,18 @@
 // What the sizes of buffers and segments allow: each segment begins with the lane's whole partition table.
 
 import { RingwallError } from "../base/errors.js";
+import { countedNumberMax } from "../base/numbers.js";
 import type { PartitionTable } from "../core/partition-table.js";
 import { blockHeaderBytes } from "../format/block.js";
 import { truncationsMax } from "../format/checkpoint.js";
 import { frameHeaderBytes } from "../format/frame.js";
+import type { LaneRecord } from "../format/superblock.js";
+import type { RecoveredLane } from "../recovery/recovered-lane.js";
 
 const checkpointPayloadBytes = 32 * 1024;
 /** The rest of a segment is for records. */
 const checkpointShare = 4;
+const epochMax = 0xffff_ffff;
 
 export interface LaneSizes {
   readonly bufferBytes: number;
@@ -28,6 +32,25 @@ export function partitionTruncationsMax(sizes: LaneSizes): number {
 /** Whether segments of this size have room for a table that takes `moreBytes` more than it does now. */
 export function hasTableRoom(table: PartitionTable, sizes: LaneSizes, moreBytes: number): boolean {
   return table.checkpointBytes + moreBytes <= sizes.segmentBytes / checkpointShare;
+}
+
+/**
+ * Throws RINGWALL_DAMAGED when a lane's numbers are so high that what is written next would not be read again: no writer
+ * ever counted that far. `generation`: of the superblock.
+ */
+export function demandNumbersLeft(record: LaneRecord, generation: number, recovered: RecoveredLane, directory: string): void {
+  const { table, segments, nextBlock, lastTime, report: { lane } } = recovered;
+  const refuse = (what: string, value: number, partition?: string): never => {
+    throw new RingwallError("RINGWALL_DAMAGED", `${what} ${String(value)} is not plausible, and leaves none to count on`, {
+      place: { path: directory, lane, ...(partition === undefined ? {} : { partition }) },
+      remedy: "Open it with { readOnly: true } to read it; copy the records into a new log.",
+    });
+  };
+  if (record.epoch >= epochMax) refuse("epoch", record.epoch);
+  const segment = segments[segments.length - 1]?.segment ?? 0;
+  const numbers = [["superblock generation", generation], ["block", nextBlock], ["time", lastTime], ["segment", segment]] as const;
+  for (const [what, value] of numbers) if (value > countedNumberMax) refuse(what, value);
+  for (const { name, lastSequence } of table) if (lastSequence > countedNumberMax) refuse("sequence", lastSequence, name);
 }
 
 /** Throws RINGWALL_INVALID_OPTION when a recovered table does not fit the sizes that the log is opened with. */

@@ -3,6 +3,8 @@
 // Every step that can refuse comes before the first step that writes. What was taken is given back when a later step fails.
 
 import { RingwallError } from "../base/errors.js";
+import type { PartitionTable } from "../core/partition-table.js";
+import { isNameLost } from "../core/replay.js";
 import { chooseKernels, type Kernels } from "../format/kernels.js";
 import { laneDirectoryName, lockName, superblockName } from "../format/names.js";
 import { blocksInFlightUnbounded, type LaneRecord, type Superblock } from "../format/superblock.js";
@@ -11,7 +13,7 @@ import type { RecoveredLane } from "../recovery/recovered-lane.js";
 import { confirmSuperblock, createSuperblock, readSuperblock } from "../recovery/superblock-file.js";
 import type { Storage } from "../storage/storage.js";
 import { Lane } from "./lane.js";
-import { demandTableFits } from "./lane-limits.js";
+import { demandNumbersLeft, demandTableFits } from "./lane-limits.js";
 import type { ResolvedOptions } from "./options.js";
 import { ReadOnlyLane } from "./read-only-lane.js";
 import { SuperblockStore } from "./superblock-store.js";
@@ -53,10 +55,13 @@ export async function openWriter(request: OpenRequest): Promise<OpenedWriter> {
   try {
     const superblock = new SuperblockStore(storage.files, directory, await readOrCreate(request));
     const recovered = await recoverAll(request, superblock.current);
-    for (const [lane, { table }] of recovered.entries()) {
-      table.forgetTruncationsBefore((superblock.current.lanes[lane] as LaneRecord).firstSegment);
-      demandTableFits(table, options, directory);
+    for (const [lane, image] of recovered.entries()) {
+      const record = superblock.current.lanes[lane] as LaneRecord;
+      image.table.forgetTruncationsBefore(record.firstSegment);
+      demandNumbersLeft(record, superblock.current.sequence, image, directory);
+      demandTableFits(image.table, options, directory);
     }
+    demandDistinctNames(recovered, directory);
     await confirmSuperblock(storage.files, directory, superblock.current);
     for (const [lane, image] of recovered.entries()) lanes.push(createLane(request, superblock, lane, image));
     // Preparing segments touches no byte of the old epoch; no block is written before both are through. Else: 1. the
@@ -91,7 +96,25 @@ export async function openReader(request: OpenRequest): Promise<OpenedReader> {
     const { uuid, alignment } = superblock;
     lanes.push(new ReadOnlyLane({ lane, directory: laneDirectory(directory, lane), uuid, alignment, kernels, storage, look, recovered: await look() }));
   }
+  demandDistinctNames(lanes, directory);
   return { kind: "reader", lanes, superblock };
+}
+
+/** A partition lives on one lane: of two with one name nobody could ever read the second. */
+function demandDistinctNames(lanes: readonly { readonly table: PartitionTable }[], directory: string): void {
+  const homes = new Map<string, number>();
+  for (const [lane, { table }] of lanes.entries()) {
+    for (const { name } of table) {
+      const home = homes.get(name);
+      if (home !== undefined && !isNameLost(name)) {
+        throw new RingwallError("RINGWALL_DAMAGED", `the partition lives on lane ${String(home)} and on lane ${String(lane)}`, {
+          place: { path: directory, lane, partition: name },
+          remedy: "`ringwall repair` copies both, the second under another name.",
+        });
+      }
+      if (lanes.length > 1) homes.set(name, lane);
+    }
+  }
 }
 
 function laneDirectory(directory: string, lane: number): string {

@@ -175,8 +175,16 @@ class LaneRecovery {
       const pass = await this.#scanFrom(start, look ? null : replay, limit);
       const { segments } = pass;
       const stateless = segments.length === 0 || (segments.length === 1 && replay.checkpointIncomplete) || replay.beginsInsideGroup;
+      if (start === 0 && stateless && !look) this.#contradictStateless(pass);
       if (start === 0 || look || !stateless) return { start, pass, replay };
     }
+  }
+
+  /** Segments are freed when a later one holds the whole state durably: then the first that is kept can't be torn. */
+  #contradictStateless(pass: LanePass): void {
+    const { firstSegment } = this.#record;
+    if (this.#options.liveWriter || firstSegment === 1 || this.#cutOf(pass) <= this.#horizonOf(pass)) return;
+    pass.contradictions.push({ segment: firstSegment, offset: this.#source.alignment, reason: "the segments before were freed, and this one does not hold the state" });
   }
 
   /**
@@ -284,7 +292,10 @@ class LaneRecovery {
       await this.#removeStaleIndexes(last?.file.segment ?? this.#record.firstSegment, accepted);
     }
     const discarded = pass.marks.filter((mark) => mark.valid).map((mark) => mark.sequence);
-    for (let block = nextBlock; block < cut; block++) discarded.push(block);
+    // Only blocks that are there, and so no more than the bytes hold, whatever their sequences are.
+    for (const { index } of pass.segments.slice(accepted.length)) {
+      for (let block = index.firstBlock; block <= index.lastBlock; block++) discarded.push(block);
+    }
     return this.#laneOf(attempt, accepted, nextBlock, {
       verdict, horizon, firstInvalidBlock: cut, discardedBlocks: discarded.sort((a, b) => a - b), damaged: [], lost: [], lostExact: true,
     });

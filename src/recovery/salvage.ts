@@ -4,7 +4,7 @@
 // with a valid header, and between them gaps. In a gap frames are looked for one by one, so that a damaged page costs
 // its own records only. Nothing is written.
 
-import type { Replay } from "../core/replay.js";
+import { isNameLost, type Replay } from "../core/replay.js";
 import { SegmentIndex } from "../core/segment-index.js";
 import { blockBytesMax, blockChecksum, blockHeaderBytes, decodeBlockHeader, pageBytes } from "../format/block.js";
 import { frameBytes, frameHeaderBytes, frameKind, frameKindOf, framePartition, framePayloadBytes, frameSequence } from "../format/frame.js";
@@ -98,7 +98,7 @@ class LaneSalvage {
     replay.finish();
     const lost = replay.losses.ranges(replay.table).map((range): LostRange => {
       const name = replay.table.byId(range.partition)?.name;
-      return { ...range, name: name === undefined || name.startsWith("\u0000") ? null : name };
+      return { ...range, name: name === undefined || isNameLost(name) ? null : name };
     });
     return { segments: this.#segments, lastBlock: this.#nextBlock - 1, damaged: this.#damaged, lost, lostExact: replay.losses.exact };
   }
@@ -130,12 +130,13 @@ class LaneSalvage {
 
   /** Looks for frames between the last block and `next`, or to the end of the segment when nothing follows. */
   async #crossGap(next: BlockMark | null): Promise<void> {
-    const { source, kept, horizon } = this.#options;
+    const { source, kept, horizon, pass } = this.#options;
     const from = this.#place;
     const last = next?.segment ?? from.segment;
     const reason = `blocks ${String(this.#nextBlock)} to ${String((next?.sequence ?? horizon + 1) - 1)} are not valid`;
     const regions: (DamagedRange & { readonly frames: number })[] = [];
-    this.#miss(0, Number.POSITIVE_INFINITY);
+    const isUnmeasured = pass.missing.some(({ segment }) => segment >= from.segment && segment <= last);
+    this.#miss(isUnmeasured ? Number.POSITIVE_INFINITY : 0, Number.POSITIVE_INFINITY);
     for (const file of kept) {
       if (file.segment < from.segment || file.segment > last) continue;
       const start = file.segment === from.segment ? from.offset : source.alignment;
@@ -161,7 +162,10 @@ class LaneSalvage {
     for (let at = from; at < to; ) {
       const length = Math.min(windowBytes + aheadBytes, to - at);
       const memory = await this.#read(file.segment, at, length);
-      if (memory === null) break;
+      if (memory === null) {
+        this.#miss(Number.POSITIVE_INFINITY, 0);
+        break;
+      }
       const stretch = { memory, from: 0, to: length, position: at, blockStart: 0, blockOffset: at, seed };
       const result = this.#searchFrames(stretch, at + length >= to ? length : windowBytes, () => this.#indexFor(file.segment, baseTime));
       frames += result.frames;
@@ -183,7 +187,10 @@ class LaneSalvage {
     let at = stretch.from;
     while (at < limit) {
       const found = this.#find(memory, at, to, seed, position + at);
-      if (found >= limit) return { frames, end: limit };
+      if (found >= limit) {
+        this.#miss(limit - at, 0);
+        return { frames, end: limit };
+      }
       onFound();
       this.#miss(found - at, 0);
       const end = kernels.verifyFrames(memory, found, to, seed, position + found);

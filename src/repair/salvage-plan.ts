@@ -3,7 +3,9 @@
 // A log's sequences have no holes, so records behind a loss need a partition of their own: "orders@700" holds what
 // survived of "orders" from sequence 700 on, with its sequences unchanged. Nothing that survived is thrown away.
 
+import { storedNumberMax } from "../base/numbers.js";
 import type { PartitionState } from "../core/partition-table.js";
+import { isNameLost } from "../core/replay.js";
 import { partitionNameBytesMax } from "../format/checkpoint.js";
 import type { RepairedPartition, SalvagedPart, SequenceRange } from "./repair-report.js";
 import type { SurvivingRecord } from "./surviving-records.js";
@@ -48,12 +50,14 @@ export class LaneSurvivors {
   }
 
   plan(namesTo: NamesTo, names: NamePool): RepairedPartition[] {
-    return this.#states.map((state) => {
+    // Nothing is known of a partition without name and records but that it was there.
+    const known = this.#states.filter((state) => nameOf(state) !== null || state.lastSequence > 0);
+    return known.map((state) => {
       const name = nameOf(state);
       const runs = this.#runs.get(state) ?? [];
       const { lane } = this;
       const { id: partition, firstSequence, lastSequence } = state;
-      const salvaged = nameParts(name ?? names.fresh(`lost-name-${String(lane)}-${String(partition)}`), withEnd(runs, lastSequence, namesTo), namesTo, names);
+      const salvaged = nameParts(names.claim(name) ?? names.fresh(`lost-name-${String(lane)}-${String(partition)}`), withEnd(runs, lastSequence, namesTo), namesTo, names);
       return { lane, partition, name, firstSequence, lastSequence, salvaged, missing: holes(runs, firstSequence, lastSequence) };
     });
   }
@@ -62,9 +66,19 @@ export class LaneSurvivors {
 /** Names of the new log, each given out once. */
 export class NamePool {
   readonly #taken: Set<string>;
+  readonly #claimed = new Set<string>();
 
   constructor(taken: Iterable<string>) {
     this.#taken = new Set(taken);
+  }
+
+  /** A name that is in the pool goes to the first who wants it: on a sound log nobody else does. */
+  claim(name: string | null): string | null {
+    if (name === null || !this.#claimed.has(name)) {
+      if (name !== null) this.#claimed.add(name);
+      return name;
+    }
+    return this.fresh(partName(name, 1));
   }
 
   /** `wanted`, or something like it when that is taken or too long. */
@@ -79,14 +93,15 @@ export class NamePool {
 }
 
 function nameOf(state: PartitionState): string | null {
-  return state.name.startsWith("\u0000name lost: ") ? null : state.name;
+  return isNameLost(state.name) ? null : state.name;
 }
 
 /** The part that keeps the name goes on behind everything that ever was acknowledged, even if nothing of it is left. */
 function withEnd(runs: readonly Run[], lastSequence: number, namesTo: NamesTo): readonly Run[] {
   const isWhole = runs[runs.length - 1]?.lastSequence === lastSequence;
   if (runs.length > 0 && (namesTo === "first" || isWhole)) return runs;
-  return [...runs, { firstSequence: lastSequence + 1, lastSequence, payloadBytes: 0 }];
+  const end = Math.min(lastSequence, storedNumberMax - 1);
+  return [...runs, { firstSequence: end + 1, lastSequence: end, payloadBytes: 0 }];
 }
 
 function nameParts(name: string, runs: readonly Run[], namesTo: NamesTo, names: NamePool): SalvagedPart[] {

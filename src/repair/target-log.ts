@@ -7,6 +7,7 @@
 import fs from "node:fs";
 import { assert } from "../base/assert.js";
 import { RingwallError } from "../base/errors.js";
+import { countedNumberMax } from "../base/numbers.js";
 import type { PartitionState } from "../core/partition-table.js";
 import { checkpointEntryBytesMax } from "../format/checkpoint.js";
 import { superblockName } from "../format/names.js";
@@ -92,9 +93,10 @@ export class TargetLog {
     return state;
   }
 
-  /** Appends a record as it was. What it returns, if anything, is to be awaited before the next call. `data` is copied at once. */
+  /** Appends a record as it was. What it returns, if anything, is to be awaited before the next call. `data` is copied at once. A time beyond all clocks becomes the last one. */
   add(laneNumber: number, state: PartitionState, time: number, data: Uint8Array): Promise<void> | undefined {
     const lane = this.#lane(laneNumber);
+    if (time > countedNumberMax) return this.add(laneNumber, state, countedNumberMax, data);
     if (time - (this.#laneTimes[laneNumber] as number) > silenceMillisMax) return this.#passSilence(laneNumber, state, time, data);
     this.#laneTimes[laneNumber] = time;
     this.#time = time;

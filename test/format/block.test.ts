@@ -11,7 +11,7 @@ import { uuid, withEachBitFlipped } from "./bits.js";
 
 const seed = blockSeed({ uuid, lane: 0, segment: 1, epoch: 9 });
 const position = 2 ** 32 + 8192;
-const largest = Number.MAX_SAFE_INTEGER;
+const largest = 2 ** 52;
 
 const ordinary: BlockHeader = {
   sequence: 1_000_001, horizon: 1_000_000, epoch: 9, blockBytes: 3 * pageBytes, dataBytes: 9000, frameCount: 10, baseTime: 1_700_000_000_123, previousChecksum: 0x8000_0001, flags: 0,
@@ -20,7 +20,7 @@ const ordinary: BlockHeader = {
 const headers: readonly BlockHeader[] = [
   ordinary,
   { ...ordinary, sequence: 1, horizon: 0, epoch: 0, blockBytes: pageBytes, dataBytes: 0, frameCount: 0, baseTime: 0, previousChecksum: 0 },
-  { ...ordinary, sequence: largest, horizon: largest - 1, epoch: 0xffff_ffff, blockBytes: blockBytesMax, dataBytes: blockBytesMax - 64, frameCount: 24, baseTime: largest, previousChecksum: 0xffff_ffff, flags: 0xffff_ffff },
+  { ...ordinary, sequence: largest, horizon: largest - 1, epoch: 0xffff_ffff, blockBytes: blockBytesMax, dataBytes: blockBytesMax - 64, frameCount: 24, baseTime: 2 ** 51, previousChecksum: 0xffff_ffff, flags: 0xffff_ffff },
   ...Object.values(blockFlag).map((flags) => ({ ...ordinary, flags })),
 ];
 
@@ -74,7 +74,7 @@ test("another position or seed is refused; zeros and ones are no header under an
 
 test("a valid checksum over implausible numbers is refused", () => {
   const implausible: Partial<BlockHeader>[] = [
-    { sequence: 0, horizon: 0 }, { horizon: ordinary.sequence }, { horizon: ordinary.sequence + 1 }, { sequence: 2 ** 53 }, { baseTime: 2 ** 53 }, { blockBytes: 0 }, { blockBytes: 100 }, { blockBytes: pageBytes + 8, dataBytes: 0, frameCount: 0 },
+    { sequence: 0, horizon: 0 }, { horizon: ordinary.sequence }, { horizon: ordinary.sequence + 1 }, { sequence: largest + 1 }, { baseTime: 2 ** 51 + 1 }, { sequence: 2 ** 60, horizon: 2 ** 59 }, { blockBytes: 0 }, { blockBytes: 100 }, { blockBytes: pageBytes + 8, dataBytes: 0, frameCount: 0 },
     { blockBytes: blockBytesMax + pageBytes }, { dataBytes: 4 }, { dataBytes: 3 * pageBytes - 56 }, { dataBytes: 2 ** 31 }, { frameCount: 376 }, { frameCount: 0xffff_ffff },
   ];
   for (const change of implausible) assert.equal(decodeBlockHeader(encoded({ ...ordinary, ...change }), 0, seed, position), null, JSON.stringify(change));

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkpointEntryBytesMax, decodeCheckpoint, encodeCheckpoint, partitionNameBytesMax, truncationsMax, type CheckpointEntry } from "#src/format/checkpoint.js";
+import { checkpointEntryBytesMax, decodeCheckpoint, encodeCheckpoint, partitionNameBytesMax, storedTruncationsMax, truncationsMax, type CheckpointEntry } from "#src/format/checkpoint.js";
 
-const largest = Number.MAX_SAFE_INTEGER;
+const largest = 2 ** 52;
 
 function entry(id: number, name: string, truncations = 0): CheckpointEntry {
   return {
@@ -77,9 +77,28 @@ test("a payload cut off anywhere, or with lengths that lead out of it, is null; 
   assert.deepEqual(decodeCheckpoint(shifted.subarray(3)), entries.slice(0, 7));
 });
 
-test("numbers beyond the safe range become NaN, which no comparison accepts", () => {
-  const [payload] = encodeCheckpoint([entry(1, "a")], 1000) as [Uint8Array];
-  payload.fill(0xff, 8, 24);
-  const [decoded] = decodeCheckpoint(payload) as [CheckpointEntry];
-  assert.ok(Number.isNaN(decoded.firstSequence) && Number.isNaN(decoded.lastSequence));
+test("what no writer writes is null, whatever its lengths: numbers above 2^52, id 0, an empty range below the first, names, truncations out of order", () => {
+  const whole = entry(1, "abc", 2);
+  const places = [[1, 4096, 5], [1, 4096, 6], [1, 8192, 5], [2, 4096, 5]] as const;
+  const truncated = (...numbers: readonly (readonly [number, number, number])[]): CheckpointEntry => ({ ...whole, truncations: numbers.map(([segment, offset, after]) => ({ segment, offset, after })) });
+  const decoded = (each: CheckpointEntry, change: (view: DataView) => void = () => undefined): CheckpointEntry[] | null => {
+    const payload = Uint8Array.from(encodeCheckpoint([each], 1 << 20)[0] as Uint8Array);
+    change(new DataView(payload.buffer));
+    return decodeCheckpoint(payload);
+  };
+  assert.deepEqual(decoded(whole), [whole]);
+  for (const at of [8, 16, 24, 32, 40, 48, 56, 64]) assert.equal(decoded(whole, (view) => view.setBigUint64(at, 2n ** 52n + 1n, true)), null, `the number at ${String(at)}`);
+  assert.equal(decoded({ ...whole, id: 0 }), null);
+  assert.equal(decoded({ ...whole, firstSequence: 0, lastSequence: 0 }), null);
+  assert.equal(decoded({ ...whole, firstSequence: 7, lastSequence: 5 }), null);
+  assert.notEqual(decoded({ ...whole, firstSequence: 7, lastSequence: 6 }), null);
+  assert.equal(decoded({ ...whole, name: "" }), null);
+  assert.equal(decoded({ ...whole, name: "x".repeat(partitionNameBytesMax + 1) }), null);
+  assert.equal(decoded({ ...entry(1, "abc") }, (view) => view.setUint8(24, 0xff)), null, "no UTF-8");
+  assert.notEqual(decoded(truncated(places[0], [1, 4104, 6])), null);
+  for (const [first, second] of [[places[0], places[0]], [places[0], places[1]], [places[0], places[2]], [places[0], places[3]], [places[3], places[1]], [places[2], places[1]]] as const) {
+    assert.equal(decoded(truncated(first, second)), null, `${String(first)} then ${String(second)}`);
+  }
+  assert.notEqual(decoded(entry(1, "a", storedTruncationsMax)), null);
+  assert.equal(decoded(entry(1, "a", storedTruncationsMax + 1)), null);
 });

@@ -9,7 +9,8 @@ import { readU64 } from "#src/base/numbers.js";
 import { recoveryTable } from "#src/core/recovery-table.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
 import { blockBytesMax, blockFlag, blockHeaderBytes, encodeBlockHeader, pageBytes } from "#src/format/block.js";
-import { encodeCheckpoint, partitionNameBytesMax } from "#src/format/checkpoint.js";
+import { countedNumberMax, storedNumberMax } from "#src/base/numbers.js";
+import { encodeCheckpoint, partitionNameBytesMax, storedTruncationsMax } from "#src/format/checkpoint.js";
 import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax } from "#src/format/frame.js";
 import { encodeIndexFile, indexHeaderBytes } from "#src/format/index-file.js";
 import { portableKernels } from "#src/format/kernels.js";
@@ -79,6 +80,9 @@ test("the constants are the code's", () => {
     "index header bytes": indexHeaderBytes,
     "partition name bytes at most": partitionNameBytesMax,
     "blocks in flight, without bound": blocksInFlightUnbounded,
+    "number at most": storedNumberMax,
+    "base time at most": countedNumberMax,
+    "truncations of a partition at most": storedTruncationsMax,
   };
   assert.deepEqual(Object.fromEntries(table(["constant", "value"]).map((row) => [row["constant"]!, Number(row["value"])])), code);
 });

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { crc32c } from "#src/base/crc32c.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
 import { decodeIndexBody, decodeIndexHeader, encodeIndexFile, indexHeaderBytes } from "#src/format/index-file.js";
+import { varints } from "../fuzz/hostile.js";
 
 const uuid = Uint8Array.from({ length: 16 }, (_, index) => 200 + index);
 const baseTime = 1_700_000_000_000;
@@ -20,10 +21,10 @@ function decode(bytes: Uint8Array): SegmentIndex | null {
 function small(): SegmentIndex {
   const index = new SegmentIndex(7, baseTime, 4096);
   index.noteBlock(4096, 8192, 100, 3, 0xdeadbeef);
-  index.run(5).note(2 ** 52, 4096, 64, 11, baseTime + 5);
-  index.run(5).note(2 ** 52 + 1, 4096, 128, 12, baseTime + 9);
+  index.run(5).note(2 ** 52 - 2, 4096, 64, 11, baseTime + 5);
+  index.run(5).note(2 ** 52 - 1, 4096, 128, 12, baseTime + 9);
   index.noteBlock(12288, 64 * 1024, 101, 4, 0xffffffff);
-  index.run(5).note(2 ** 52 + 2, 12288, 40_064, 1, baseTime + 9);
+  index.run(5).note(2 ** 52, 12288, 40_064, 1, baseTime + 9);
   index.run(70_000).note(1, 12288, 104, 0, baseTime + 2 ** 31);
   index.run(9).note(4, 12288, 200, 0, baseTime + 10);
   index.run(9).truncate(3);
@@ -82,6 +83,29 @@ test("counts that the bytes don't hold end at the end of the bytes, even under g
     view(bytes).setUint32(8, crc32c(bytes, 0, 12, 128), true);
     assert.equal(decode(bytes), null);
   }
+});
+
+test("what no segment holds is refused, under good checksums: places outside it or out of order, sequences and times beyond 2^52, epochs from nowhere", () => {
+  const index = new SegmentIndex(7, baseTime, 4096);
+  index.noteBlock(4096, 131_072, 100, 3, 1);
+  for (let sequence = 1; sequence <= 2; sequence++) index.run(5).note(sequence, 4096, 64 + sequence * 40_000, 1, baseTime);
+  const good = encodeIndexFile(index, uuid, 31);
+  // Epoch: 1 page, number. Run: partition, first, more, records, bytes, times, entries; each entry: sequence, page, place.
+  const sound = [1, 3, 5, 1, 1, 2, 2, 0, 0, 2, 1, 1, 5008, 1, 0, 10_008];
+  const decoded = (numbers: readonly number[]): SegmentIndex | null => {
+    const bytes = Buffer.concat([good.subarray(0, indexHeaderBytes), varints(numbers)]);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    view.setUint32(92, crc32c(bytes, 0, indexHeaderBytes), true);
+    view.setUint32(104, bytes.length - indexHeaderBytes, true);
+    view.setUint32(8, crc32c(bytes, 0, 12, indexHeaderBytes), true);
+    return decode(bytes);
+  };
+  assert.deepEqual(decoded(sound), decode(good));
+  assert.notEqual(decoded(sound), null);
+  const wrong: readonly (readonly [at: number, value: number])[] = [
+    [0, 0], [0, 2], [0, 100], [1, 2 ** 32], [2, 0], [2, 2 ** 32], [3, 2 ** 52], [4, 2 ** 52], [4, 0], [7, 2 ** 52], [8, 2 ** 52], [10, 0], [10, 9], [11, 0], [11, 40], [12, 10_008], [12, 2 ** 21], [13, 0], [13, 2], [14, 40], [15, 5008], [15, 2 ** 40],
+  ];
+  for (const [at, value] of wrong) assert.equal(decoded(sound.map((number, index) => (index === at ? value : number))), null, `number ${String(at)} is ${String(value)}`);
 });
 
 test("100 000 partitions and a million entries: below 12 bytes an entry", () => {

@@ -10,8 +10,8 @@ import { uuid, withEachBitFlipped } from "./bits.js";
 const header: SegmentHeader = { uuid, lane: 2, alignment: 4096, segment: 77, baseTime: 1_700_000_000_123, segmentBytes: 100 * 1024 * 1024 };
 
 test("every field comes back, at its limits", () => {
-  const largest = Number.MAX_SAFE_INTEGER;
-  for (const each of [header, { uuid, lane: 0xffff_ffff, alignment: 0xffff_f000, segment: largest, baseTime: largest, segmentBytes: largest }, { ...header, lane: 0, baseTime: 0 }]) {
+  const largest = 2 ** 52;
+  for (const each of [header, { uuid, lane: 0xffff_ffff, alignment: 16 * 1024 * 1024, segment: largest, baseTime: 2 ** 51, segmentBytes: largest }, { ...header, lane: 0, baseTime: 0 }]) {
     assert.deepEqual(decodeSegmentHeader(encodeSegmentHeader(each)), each);
   }
 });
@@ -30,6 +30,17 @@ test("each single bit flip is refused, also in the zeros", () => {
   const page = encodeSegmentHeader(header);
   for (const range of [[0, 80], [4095, 4096]] as const) withEachBitFlipped(page, range, (bit) => assert.equal(decodeSegmentHeader(page), null, bit));
   assert.deepEqual(decodeSegmentHeader(page), header);
+});
+
+test("an alignment, a segment or a time that can't be, under a right checksum, is refused", () => {
+  for (const [at, value] of [[36, 0n], [36, 4095n], [36, 2n ** 24n + 4096n], [40, 0n], [40, 2n ** 52n + 1n], [48, 2n ** 51n + 1n], [56, 2n ** 53n]] as const) {
+    const page = encodeSegmentHeader(header);
+    const view = new DataView(page.buffer);
+    if (at === 36) view.setUint32(at, Number(value), true);
+    else view.setBigUint64(at, value, true);
+    view.setUint32(8, crc32c(page, 0, 12), true);
+    assert.equal(decodeSegmentHeader(page), null, `${at} = ${value}`);
+  }
 });
 
 test("zeros, short pages and other versions are refused", () => {

@@ -8,7 +8,7 @@ import { formatVersion } from "#src/format/version.js";
 import { uuid, withEachBitFlipped } from "./bits.js";
 
 const pageBytes = 4096;
-const largest = Number.MAX_SAFE_INTEGER;
+const largest = 2 ** 52;
 const lane: LaneRecord = { epoch: 3, state: "open", epochSegment: 17, epochOffset: 8192, epochBlock: 4711, horizon: 4710, firstSegment: 5, blocksInFlightMax: 4 };
 const one: Superblock = { uuid, sequence: 12, alignment: 4096, flushMethod: "dsync", created: 1_700_000_000_000, lanes: [lane] };
 
@@ -101,5 +101,19 @@ test("valid checksums over impossible counts and methods are damage", () => {
     new DataView(bytes.buffer).setUint32(at, value, true);
     reseal(bytes, 0);
     assert.deepEqual(decodeSuperblock(bytes), { kind: "damaged" }, `${at} = ${value}`);
+  }
+  // State, alignment, first segments and first block of nothing.
+  for (const [at, value] of [[132, 0], [132, 3], [48, 0], [48, 4095], [48, 0xffff_f000], [136, 0], [152, 0], [168, 0], [176, 0]] as const) {
+    const bytes = file(one);
+    new DataView(bytes.buffer).setUint32(at, value, true);
+    reseal(bytes, 0);
+    assert.deepEqual(decodeSuperblock(bytes), { kind: "damaged" }, `${at} = ${value}`);
+  }
+  for (const at of [32, 56, 136, 144, 152, 160, 168]) {
+    // Beside a sound copy one with numbers beyond all counting has no say.
+    const bytes = file(one, one, null, null);
+    new DataView(bytes.buffer).setBigUint64(at, 2n ** 52n + 1n, true);
+    reseal(bytes, 0);
+    assert.deepEqual(decodeSuperblock(bytes), { kind: "valid", superblock: one, damagedCopies: [0, 2, 3] }, `the number at ${at}`);
   }
 });

@@ -46,6 +46,8 @@ export interface HostileBlock {
   readonly flags: number;
   readonly baseTime: number;
   readonly frames: readonly HostileFrame[];
+  /** What the header says instead of what is there. */
+  readonly lies?: { readonly blockBytes: number; readonly dataBytes: number; readonly frameCount: number } | undefined;
 }
 
 /** A block whose header and frames verify at `position` under `seed`, and its checksum. */
@@ -61,6 +63,17 @@ export function sealedBlock(block: HostileBlock, seed: number, position: number)
   }
   portableKernels.sealFrames(memory, blockHeaderBytes, at, seed, position + blockHeaderBytes);
   const { sequence, horizon, epoch, previousChecksum, flags, baseTime } = block;
-  const checksum = encodeBlockHeader(memory, 0, { sequence, horizon, epoch, blockBytes, dataBytes, frameCount: block.frames.length, baseTime, previousChecksum, flags }, seed, position);
+  const checksum = encodeBlockHeader(memory, 0, { sequence, horizon, epoch, blockBytes, dataBytes, frameCount: block.frames.length, baseTime, previousChecksum, flags, ...block.lies }, seed, position);
   return { bytes: memory.bytes, checksum };
+}
+
+/** Numbers as an index file's body has them, also those that no writer writes. */
+export function varints(numbers: readonly number[]): Uint8Array {
+  const bytes: number[] = [];
+  for (const number of numbers) {
+    let rest = BigInt(number);
+    for (; rest >= 0x80n && bytes.length < 1 << 20; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+    bytes.push(Number(rest));
+  }
+  return Uint8Array.from(bytes);
 }

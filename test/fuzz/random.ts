@@ -32,13 +32,17 @@ export class Random {
 }
 
 const only = process.env["RINGWALL_FUZZ_SEED"];
+export const seedToReplay: number | null = only === undefined ? null : Number(only);
+
+export function fuzzSeconds(secondsDefault: number): number {
+  return Number(process.env["RINGWALL_FUZZ_SECONDS"] ?? secondsDefault);
+}
 const inputMillisMax = 2000;
 
 /** Gives `body` one generator after the other, each from a seed of its own, and prints how many. An input that takes seconds fails. */
 export async function fuzz(t: TestContext, secondsDefault: number, body: (random: Random) => void | Promise<void>): Promise<void> {
-  const seconds = Number(process.env["RINGWALL_FUZZ_SECONDS"] ?? secondsDefault);
-  const first = only === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(only);
-  const end = performance.now() + seconds * 1000;
+  const first = seedToReplay ?? Math.floor(Math.random() * 2 ** 31);
+  const end = performance.now() + fuzzSeconds(secondsDefault) * 1000;
   let inputs = 0;
   let now = performance.now();
   do {
@@ -53,6 +57,6 @@ export async function fuzz(t: TestContext, secondsDefault: number, body: (random
     if (after - now > inputMillisMax) throw new Error(`seed ${String(seed)} took ${String(after - now)} ms`);
     now = after;
     inputs++;
-  } while (only === undefined && now < end);
+  } while (seedToReplay === null && now < end);
   t.diagnostic(`${String(inputs)} inputs from seed ${String(first)}`);
 }

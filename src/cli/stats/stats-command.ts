@@ -16,14 +16,26 @@ import type { LogStatistics, PartitionStats, SegmentStats } from "./log-statisti
 import { statsText } from "./stats-text.js";
 
 export async function statsCommand(directory: string, options: CommonOptions): Promise<ExitCode> {
-  const { storage } = chooseStorage({ backend: options.backend });
+  const statistics = await collectStatistics(directory, options.backend);
+  const output = standardOutput();
+  if (options.json === true) await output.json(statistics);
+  else await output.line(statsText(statistics));
+  return exitCode.ok;
+}
+
+export async function collectStatistics(directory: string, backend: CommonOptions["backend"]): Promise<LogStatistics> {
+  const { storage } = chooseStorage({ backend });
   try {
     const opened = await openReader({ directory, storage, options: resolveOptions({ readOnly: true }) });
-    const lanes = await Promise.all(opened.lanes.map((lane) => laneStats(lane)));
-    for (const lane of opened.lanes) await lane.close();
+    const lanes: LaneStatistics[] = [];
+    try {
+      for (const lane of opened.lanes) lanes.push(await laneStats(lane));
+    } finally {
+      for (const lane of opened.lanes) await lane.close();
+    }
     const segments = lanes.flatMap((lane) => lane.segments);
     const sealed = segments.filter((segment) => !segment.current);
-    const statistics: LogStatistics = {
+    return {
       directory,
       uuid: Buffer.from(opened.superblock.uuid).toString("hex"),
       locked: await storage.isLocked(directory),
@@ -34,10 +46,6 @@ export async function statsCommand(directory: string, options: CommonOptions): P
       freeableBytes: lanes.reduce((sum, lane) => sum + freeable(lane.segments), 0),
       trimmableBytes: sealed.reduce((sum, segment) => sum + segment.diskBytes, 0),
     };
-    const output = standardOutput();
-    if (options.json === true) await output.json(statistics);
-    else await output.line(statsText(statistics));
-    return exitCode.ok;
   } finally {
     await storage.close();
   }
