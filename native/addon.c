@@ -38,7 +38,7 @@ void state_watch_closed(struct state* state) {
 }
 
 void state_release(struct state* state) {
-  if (--state->holders == 0) unmap_memory(state, sizeof *state);
+  if (--state->holders == 0) pages_free(state, sizeof *state);
 }
 
 static void finalize_state(napi_env env, void* data, void* hint) {
@@ -101,7 +101,7 @@ NAPI_MODULE_INIT() {
   state->kernel = kernel_at(0);
   state->holders = 1;
   if (napi_set_instance_data(env, state, finalize_state, NULL) != napi_ok) {
-    unmap_memory(state, sizeof *state);
+    pages_free(state, sizeof *state);
     return NULL;
   }
   state_hook_renew(state);

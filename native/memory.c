@@ -18,6 +18,7 @@ struct mapping {
   struct state* state;
   void* data;
   size_t bytes;
+  bool of_ring;  // mapped from a ring's descriptor, else from pages_allocate
 };
 
 bool is_mapping(const struct state* state, const void* data) {
@@ -30,13 +31,10 @@ bool is_mapping(const struct state* state, const void* data) {
 static void unmap(struct mapping* mapping) {
   struct state* state = mapping->state;
   if (mapping->data == NULL) return;
-  long reserved = -1;
-  if (state->rings_left_open) {
-    reserved = map_memory(mapping->data, mapping->bytes, PROTECT_NONE, MAP_PRIVATE_ | MAP_ANONYMOUS_ | MAP_FIXED_ | MAP_NORESERVE_, -1, 0);
-  } else {
-    unmap_memory(mapping->data, mapping->bytes);
-  }
-  (void)reserved;  // refused: the memory stays as it is, which is safe too
+  // The kernel writes to a ring through a mapping of its own.
+  if (mapping->of_ring) unmap_memory(mapping->data, mapping->bytes);
+  else if (state->rings_left_open) pages_reserve(mapping->data, mapping->bytes);
+  else pages_free(mapping->data, mapping->bytes);
   mapping->data = NULL;
   for (struct mapping** link = &state->mappings; *link != NULL; link = &(*link)->next) {
     if (*link == mapping) {
@@ -51,19 +49,19 @@ static void finalize(napi_env env, void* data, void* hint) {
   struct mapping* mapping = hint;
   struct state* state = mapping->state;
   unmap(mapping);
-  unmap_memory(mapping, sizeof *mapping);
+  pages_free(mapping, sizeof *mapping);
   state_release(state);
 }
 
-// The ArrayBuffer over fresh pages, or a negated errno.
-static napi_value wrap(napi_env env, struct state* state, long mapped, size_t bytes) {
-  if (is_failure(mapped)) return number(env, mapped);
+// The ArrayBuffer over fresh memory, or a negated errno.
+static napi_value wrap(napi_env env, struct state* state, void* data, size_t bytes, bool of_ring) {
   struct mapping* mapping = pages_allocate(sizeof *mapping);
   if (mapping == NULL) {
-    unmap_memory((void*)mapped, bytes);
+    if (of_ring) unmap_memory(data, bytes);
+    else pages_free(data, bytes);
     return number(env, -ERRNO_NOMEM);
   }
-  *mapping = (struct mapping){ state->mappings, state, (void*)mapped, bytes };
+  *mapping = (struct mapping){ state->mappings, state, data, bytes, of_ring };
   state->mappings = mapping;
   state->holders++;
   napi_value memory;
@@ -88,10 +86,10 @@ FUNCTION(allocate) {
   size_t bytes;
   if (!read_size(env, arguments[0], &bytes)) return NULL;
   if (bytes == 0 || bytes > MAPPING_BYTES_MAX) return throw_range(env, "an allocation has from one byte to 4 GiB less a page");
-  long mapped = map_memory(NULL, bytes, PROTECT_READ_WRITE, MAP_PRIVATE_ | MAP_ANONYMOUS_, -1, 0);
-  // A forked child never needs these; sharing them with one would make every later write here copy a page.
-  if (!is_failure(mapped)) syscall4(SYS_MADVISE, mapped, (long)bytes, MADVISE_DONTFORK, 0);
-  return wrap(env, state, mapped, bytes);
+  void* data = pages_allocate(bytes);
+  if (data == NULL) return number(env, -ERRNO_NOMEM);
+  pages_keep_from_children(data, bytes);
+  return wrap(env, state, data, bytes, false);
 }
 
 FUNCTION(ring_map) {
@@ -101,7 +99,9 @@ FUNCTION(ring_map) {
   if (!read_int32(env, arguments[0], &descriptor) || !read_size(env, arguments[1], &bytes) || !read_size(env, arguments[2], &offset)) return NULL;
   if (bytes == 0 || bytes > MAPPING_BYTES_MAX) return throw_range(env, "a mapping has from one byte to 4 GiB less a page");
   if (offset != 0 && offset != 0x8000000 && offset != 0x10000000) return throw_range(env, "not the offset of a ring region");
-  return wrap(env, state, map_memory(NULL, bytes, PROTECT_READ_WRITE, MAP_SHARED_ | MAP_POPULATE_, descriptor, offset), bytes);
+  long mapped = map_memory(NULL, bytes, PROTECT_READ_WRITE, MAP_SHARED_ | MAP_POPULATE_, descriptor, offset);
+  if (is_failure(mapped)) return number(env, mapped);
+  return wrap(env, state, (void*)mapped, bytes, true);
 }
 
 FUNCTION(release) {

@@ -68,11 +68,28 @@ static inline long map_memory(void* at, size_t bytes, int protection, int flags,
 }
 static inline void unmap_memory(void* at, size_t bytes) { syscall2(SYS_MUNMAP, (long)at, (long)bytes); }
 
+#ifdef RINGWALL_SANITIZE
+#include "sanitize.h"
+#else
 // Whole pages, zeroed. Small state lives here too: it is rare (one record per mapping and per watch), so a page
 // each costs less than an allocator would.
 static inline void* pages_allocate(size_t bytes) {
   long result = map_memory(NULL, bytes, PROTECT_READ_WRITE, MAP_PRIVATE_ | MAP_ANONYMOUS_, -1, 0);
   return is_failure(result) ? NULL : (void*)result;
 }
+static inline void pages_free(void* at, size_t bytes) { unmap_memory(at, bytes); }
+// A forked child never needs these; sharing them with one would make every later write here copy a page.
+static inline void pages_keep_from_children(void* at, size_t bytes) { syscall4(SYS_MADVISE, (long)at, (long)bytes, MADVISE_DONTFORK, 0); }
+// Gives the pages back and keeps the addresses for the life of the process. Refused: the memory stays as it is, which is safe too.
+static inline void pages_reserve(void* at, size_t bytes) {
+  map_memory(at, bytes, PROTECT_NONE, MAP_PRIVATE_ | MAP_ANONYMOUS_ | MAP_FIXED_ | MAP_NORESERVE_, -1, 0);
+}
+#endif
+
+// Defects that `npm run sanitize` plants one at a time, to show that it finds them.
+enum { PLANT_LEAK = 1, PLANT_OVERFLOW = 2, PLANT_UNDEFINED = 3 };
+#ifndef RINGWALL_PLANT
+#define RINGWALL_PLANT 0
+#endif
 
 #endif

@@ -110,9 +110,11 @@ FUNCTION(ring_register_buffers) {
   if (bytes == 0 || count == 0 || count > BUFFERS_COUNT_MAX || bytes > length / count) return throw_range(env, "the buffers do not fit into the memory");
   struct io_vector* vectors = pages_allocate(count * sizeof *vectors);
   if (vectors == NULL) return number(env, -ERRNO_NOMEM);
-  for (size_t index = 0; index < count; index++) vectors[index] = (struct io_vector){ data + index * bytes, bytes };
+  size_t vectors_count = RINGWALL_PLANT == PLANT_OVERFLOW ? count + 1 : count;
+  for (size_t index = 0; index < vectors_count; index++) vectors[index] = (struct io_vector){ data + index * bytes, bytes };
   long result = syscall4(SYS_IO_URING_REGISTER, descriptor, REGISTER_BUFFERS, (long)vectors, (long)count);
-  unmap_memory(vectors, count * sizeof *vectors);
+  if (RINGWALL_PLANT == PLANT_UNDEFINED) result <<= count + 63;
+  if (RINGWALL_PLANT != PLANT_LEAK) pages_free(vectors, count * sizeof *vectors);
   return number(env, result);
 }
 

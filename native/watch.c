@@ -30,7 +30,7 @@ static struct watch* watch_of(void* handle) { return (struct watch*)((char*)hand
 static void watch_release(struct watch* watch) {
   if (--watch->holders != 0) return;
   struct state* state = watch->state;
-  unmap_memory(watch, sizeof *watch);
+  pages_free(watch, sizeof *watch);
   state_release(state);
 }
 
@@ -105,7 +105,7 @@ FUNCTION(watch) {
   if (watch == NULL) return number(env, -ERRNO_NOMEM);
   int result = uv_poll_init(loop, watch->handle, descriptor);
   if (result < 0) {
-    unmap_memory(watch, sizeof *watch);
+    pages_free(watch, sizeof *watch);
     return number(env, result);
   }
   watch->state = state;

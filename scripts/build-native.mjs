@@ -2,7 +2,8 @@
 //
 //   node scripts/build-native.mjs               for this machine; skipped when nothing changed
 //   node scripts/build-native.mjs --all         x64 and arm64; a missing compiler is an error
-//   node scripts/build-native.mjs --sanitize    with AddressSanitizer, into build/sanitize/
+//   node scripts/build-native.mjs --sanitize    with AddressSanitizer and UndefinedBehaviorSanitizer, into build/sanitize/
+//   --plant leak|overflow|undefined             with --sanitize: with that defect in it, into build/sanitize-<defect>/
 //   --force                                     even when nothing changed
 //
 // Without Linux, a compiler or Node-API's headers the ordinary build says so in one line and succeeds: the portable
@@ -13,6 +14,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const sourceDirectory = join(root, "native");
@@ -25,16 +27,17 @@ const targets = {
 
 const compileFlags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden", "-fno-plt", "-fno-asynchronous-unwind-tables"];
 const plainFlags = ["-ffreestanding", "-fno-stack-protector", "-fno-tree-loop-distribute-patterns"];
+// Undefined behaviour traps, and AddressSanitizer reports the trap with its line: two runtimes would not write into one file.
+const sanitizeFlags = ["-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fsanitize-undefined-trap-on-error", "-DRINGWALL_SANITIZE", "-D_POSIX_C_SOURCE=200809L"];
 const linkFlags = ["-shared", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack", "-Wl,--build-id=none", "-Wl,--hash-style=both"];
 // nodelete: a Worker that was the only user closes the library while the loop may still hold pointers into it.
 const plainLinkFlags = ["-nostdlib", "-Wl,-z,nodelete", "-s"];
 
-const known = new Set(["--all", "--sanitize", "--force"]);
-const options = new Set(process.argv.slice(2));
-for (const option of options) if (!known.has(option)) fail(`unknown option ${option}; known: ${[...known].join(" ")}`);
+const plants = { leak: 1, overflow: 2, undefined: 3 };
+const options = readOptions();
 
 const headers = findHeaders();
-if (options.has("--all")) {
+if (options.all) {
   if (process.platform !== "linux") fail("--all builds on Linux only");
   if (headers === undefined) fail("node_api.h is missing: npm install");
   for (const arch of Object.keys(targets)) {
@@ -52,14 +55,15 @@ if (options.has("--all")) {
 }
 
 function build(arch, compiler) {
-  const sanitize = options.has("--sanitize");
-  const output = join(root, sanitize ? "build/sanitize" : "prebuilds", `linux-${arch}`, "ringwall.node");
-  const stamp = join(root, "build/native", `linux-${arch}${sanitize ? "-sanitize" : ""}.json`);
+  const { sanitize, plant } = options;
+  const variant = plant === undefined ? "sanitize" : `sanitize-${plant}`;
+  const output = join(root, sanitize ? `build/${variant}` : "prebuilds", `linux-${arch}`, "ringwall.node");
+  const stamp = join(root, "build/native", `linux-${arch}${sanitize ? `-${variant}` : ""}.json`);
   const files = readdirSync(sourceDirectory).filter((name) => /\.[ch]$/.test(name)).sort();
   const sources = files.filter((name) => name.endsWith(".c")).map((name) => join("native", name));
   const own = (compiler.arguments ?? []).concat(targets[arch].flags);
   const flags = sanitize
-    ? [...compileFlags, ...own, "-g", "-fno-omit-frame-pointer", "-fsanitize=address", ...linkFlags]
+    ? [...compileFlags, ...own, ...sanitizeFlags, ...(plant === undefined ? [] : [`-DRINGWALL_PLANT=${plants[plant]}`]), ...linkFlags]
     : [...compileFlags, ...plainFlags, ...own, ...linkFlags, ...plainLinkFlags];
   // freestanding.c would take memcpy away from the sanitizer.
   const inputs = sanitize ? sources.filter((name) => !name.endsWith("freestanding.c")) : sources;
@@ -68,7 +72,7 @@ function build(arch, compiler) {
   for (const name of files) hash.update(name).update("\0").update(readFileSync(join(sourceDirectory, name)));
   const wanted = hash.digest("hex");
   const label = output.slice(root.length + 1);
-  if (!options.has("--force") && isUpToDate(stamp, output, wanted)) {
+  if (!options.force && isUpToDate(stamp, output, wanted)) {
     console.log(`native addon: ${label} is up to date`);
     return;
   }
@@ -85,8 +89,16 @@ function build(arch, compiler) {
   renameSync(temporary, output);
   writeFileSync(stamp, JSON.stringify({ inputs: wanted, output: digest(output) }) + "\n");
   console.log(`native addon: built ${label} with ${compiler.command}`);
-  if (sanitize) {
-    console.log("load it with LD_PRELOAD=$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 from a tree that has it in prebuilds/");
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({ options: { all: { type: "boolean" }, sanitize: { type: "boolean" }, force: { type: "boolean" }, plant: { type: "string" } } });
+    if (values.plant === undefined) return values;
+    if (!values.sanitize || !(values.plant in plants)) fail(`--plant goes with --sanitize and takes ${Object.keys(plants).join(", ")}`);
+    return values;
+  } catch (error) {
+    return fail(error.message);
   }
 }
 

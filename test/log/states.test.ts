@@ -11,6 +11,7 @@ interface Subject {
   readonly log: Log;
   readonly partition: Partition;
   readonly end: () => Promise<void>;
+  readonly closing?: Promise<void>;
 }
 
 type State = "open" | "rotating" | "poisoned" | "closing" | "closed" | "read-only";
@@ -33,10 +34,11 @@ const operations: Readonly<Record<string, Operation>> = {
   read: ({ partition }) => partition.read({ from: 2 }).next(),
   readBatches: ({ partition }) => partition.readBatches().next(),
   tail: ({ partition }) => partition.tail({ from: 3 }).next(),
-  "tail (waiting)": async ({ partition }) => {
+  "tail (waiting)": async ({ partition, closing }) => {
     const abort = new AbortController();
     const next = partition.tail({ from: 1000, signal: abort.signal }).next();
-    setTimeout(() => abort.abort(), 20);
+    // A close ends it by itself, however long that takes.
+    if (closing === undefined) setTimeout(() => abort.abort(), 20);
     return next;
   },
   partition: ({ log }) => log.partition("unheard of").name,
@@ -101,7 +103,7 @@ async function subjectIn(state: State, backend: "uring" | "fs"): Promise<Subject
     case "closing": {
       const pending = partition.append("pending");
       const closing = log.close();
-      return { log, partition, end: async () => void (await pending, await closing) };
+      return { log, partition, closing, end: async () => void (await pending, await closing) };
     }
     case "closed":
       await log.close();
