@@ -39,11 +39,14 @@ export class BlockBuffer {
   actions: (() => void)[] | null = null;
 
   readonly memory: Memory;
+  /** The same memory, up to the end of this buffer: what is too long can't be copied into the next one. */
+  readonly bytes: Uint8Array;
 
-  constructor(buffer: number, start: number, memory: Memory) {
+  constructor(buffer: number, start: number, bufferBytes: number, memory: Memory) {
     this.buffer = buffer;
     this.start = start;
     this.memory = memory;
+    this.bytes = memory.bytes.subarray(0, start + bufferBytes);
   }
 
   addWaiter(resolve: Resolve, value: number): void {

@@ -4,7 +4,6 @@
 
 import { assert } from "../base/assert.js";
 import { frameHeaderBytes, frameKind, framePayloadBytesMax, frameWord } from "../format/frame.js";
-import type { Memory } from "../format/memory.js";
 import { roundUp8 } from "../base/numbers.js";
 import type { BlockBuffer } from "./block-buffer.js";
 
@@ -43,8 +42,16 @@ export function kindBits(kind: number): number {
 /** Below this a loop beats the call into `set`. */
 const shortBytes = 24;
 
-export function copyBytes(memory: Memory, to: number, data: Uint8Array): void {
-  const length = data.length;
-  if (length > shortBytes) memory.bytes.set(data, to);
-  else for (let index = 0; index < length; index++) memory.bytes[to + index] = data[index] as number;
+/**
+ * The payload of a frame begun with that `length`. Shared memory may have grown since: then `set` copies more, into what the
+ * block has not used yet, and never beyond the block, for blocks behind it may be on their way to the disk.
+ */
+export function copyBytes(block: BlockBuffer, to: number, data: Uint8Array, length: number): void {
+  if (length > shortBytes) {
+    try {
+      block.bytes.set(data, to);
+    } catch {
+      block.bytes.set(data.subarray(0, length), to);
+    }
+  } else for (let index = 0; index < length; index++) block.bytes[to + index] = data[index] as number;
 }

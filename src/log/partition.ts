@@ -17,7 +17,7 @@ export interface Partition {
 
   /**
    * Appends one record; resolves to its sequence once it is durable as the log's `durability` says. Appends are acknowledged
-   * in the order in which they were called. The bytes are copied before this returns or when they stop waiting for space: the caller may reuse them at once.
+   * in the order in which they were called. The bytes are copied before this returns: the caller may change, transfer or resize their memory at once.
    *
    * Rejects with RINGWALL_CLOSED, RINGWALL_READ_ONLY, RINGWALL_RECORD_TOO_LARGE, RINGWALL_INVALID_ARGUMENT and RINGWALL_DISK_FULL
    * when the record was not accepted, and with RINGWALL_POISONED when a write failed: then it is unknown whether the record is durable.

@@ -38,7 +38,7 @@ export class Placer {
     const frameOffset = block.cursor - block.start;
     const place = beginFrame(block, bytes | dataKind, state.id, sequence, time - index.baseTime);
     if (typeof data === "string") tail.memory.text.write(data, place, bytes, "utf8");
-    else copyBytes(tail.memory, place, data);
+    else copyBytes(block, place, data, bytes);
     segment.holdsData = true;
     runOf(state, index).note(sequence, block.fileOffset, frameOffset, bytes, time);
     state.placedSequence = sequence;

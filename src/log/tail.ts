@@ -99,7 +99,7 @@ export class Tail {
       eagerBytes: settings.durability.mode === "interval" ? Number.POSITIVE_INFINITY : settings.eagerBytes,
       horizon: recovered.nextBlock - 1,
     });
-    this.#buffers = Array.from({ length: bufferCount }, (_, index) => new BlockBuffer(index, index * bufferBytes, writer.memory));
+    this.#buffers = Array.from({ length: bufferCount }, (_, index) => new BlockBuffer(index, index * bufferBytes, bufferBytes, writer.memory));
     this.#free = [...this.#buffers].reverse();
   }
 
@@ -199,7 +199,7 @@ export class Tail {
     const segment = block.segment as LaneSegment;
     assert(block.cursor + frameHeaderBytes + roundUp8(payload.length) <= block.limit, "a frame stays inside its block");
     const place = beginFrame(block, payload.length | kindAndFlags, partition, sequence, this.time() - segment.index.baseTime);
-    copyBytes(this.memory, place, payload);
+    copyBytes(block, place, payload, payload.length);
     segment.holdsData = true;
   }
 
