@@ -4,14 +4,15 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import { describe, test } from "node:test";
 import { Log, RingwallError, type Partition } from "#src/index.js";
-import { freshPath, onEachBackend, small } from "./log-fixture.js";
+import { contents, freshPath, onEachBackend, small, withLog } from "./log-fixture.js";
 
 /** A log whose partition "p" has the records 1 to 3, in some state, and how to end it. */
 interface Subject {
   readonly log: Log;
   readonly partition: Partition;
   readonly end: () => Promise<void>;
-  readonly closing?: Promise<void>;
+  /** A close is under way: it ends what waits, however long it takes. */
+  readonly closes?: boolean;
 }
 
 type State = "open" | "rotating" | "poisoned" | "closing" | "closed" | "read-only";
@@ -34,11 +35,10 @@ const operations: Readonly<Record<string, Operation>> = {
   read: ({ partition }) => partition.read({ from: 2 }).next(),
   readBatches: ({ partition }) => partition.readBatches().next(),
   tail: ({ partition }) => partition.tail({ from: 3 }).next(),
-  "tail (waiting)": async ({ partition, closing }) => {
+  "tail (waiting)": async ({ partition, closes }) => {
     const abort = new AbortController();
     const next = partition.tail({ from: 1000, signal: abort.signal }).next();
-    // A close ends it by itself, however long that takes.
-    if (closing === undefined) setTimeout(() => abort.abort(), 20);
+    if (closes !== true) setTimeout(() => abort.abort(), 20);
     return next;
   },
   partition: ({ log }) => log.partition("unheard of").name,
@@ -103,7 +103,7 @@ async function subjectIn(state: State, backend: "uring" | "fs"): Promise<Subject
     case "closing": {
       const pending = partition.append("pending");
       const closing = log.close();
-      return { log, partition, closing, end: async () => void (await pending, await closing) };
+      return { log, partition, closes: true, end: async () => void (await pending, await closing) };
     }
     case "closed":
       await log.close();
@@ -158,6 +158,31 @@ onEachBackend("states", (backend) => {
     const again = await Log.open(directory, { backend });
     assert.deepEqual(["p0", "p1", "p2", "large"].map((name) => again.partition(name).lastSeq), [1000, 1000, 1000, 1]);
     await again.close();
+  });
+
+  test("close behind operations under way, each by itself and all together: all settle, and what was accepted is there", async () => {
+    const started = Object.entries(operations).filter(([name]) => name !== "close");
+    // What reads may find the log closed, or its record trimmed by another of them.
+    const reading = ["get", "read", "readBatches", "tail"];
+    const late = ["RINGWALL_CLOSED", "RINGWALL_TRIMMED"];
+    for (const together of [...started.map((one) => [one]), started]) {
+      const directory = freshPath();
+      const log = await Log.open(directory, { backend, ...small, bufferCount: 16 }); // room for all of them, or enqueue is refused
+      const partition = log.partition("p");
+      for (const data of ["1", "2", "3"]) await partition.append(data);
+      const subject: Subject = { log, partition, end: () => log.close(), closes: true };
+      const outcomes = together.map(async ([name, operation]) => ({ name, outcome: await outcomeOf(operation, subject) }));
+      await log.close();
+      for (const { name, outcome } of await Promise.all(outcomes)) {
+        if (name === "tail (waiting)") assert.equal(outcome, "RINGWALL_CLOSED", name);
+        else assert.ok(outcome === ok || (reading.includes(name) && late.includes(outcome)), `${name}: ${outcome}`);
+      }
+      const accepted = ["p", "new", "another"].map((name) => log.partition(name).lastSeq);
+      await withLog(directory, { backend }, async (again) => {
+        assert.deepEqual(["p", "new", "another"].map((name) => again.partition(name).lastSeq), accepted, together.map(([name]) => name).join());
+        await contents(again.partition("p"));
+      });
+    }
   });
 
   test("close twice is one close; await using closes; a log can be opened again as soon as close has resolved", async () => {
