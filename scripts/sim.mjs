@@ -3,6 +3,8 @@
 //   npm run sim                          1000 runs from a fresh seed, which is printed
 //   npm run sim -- --seed 7 --runs 100   runs 7 to 106
 //   npm run sim -- --seed 7 --trace      one run, every event a line
+//   npm run sim -- --crashes 10000       as many runs as it takes to crash so often
+//   npm run sim -- --seconds 90          begins no run after that time
 //   npm run sim -- --workers 4           processes; default: one per processor
 //
 // Owns: handing seeds to worker processes and adding up what they tell. Exit code 1 when a run failed, or when a large
@@ -16,6 +18,8 @@ import { orExit, root, setup } from "./setup.mjs";
 
 const worker = path.join(root, "build/test/sim/sim-worker.js");
 const seedsAtOnce = 20;
+/** One worker per processor: threads that collect garbage would only be in the way of the other worker. */
+const workerFlags = ["--single-threaded-gc", "--max-semi-space-size=32"];
 /** From so many runs on, each row of the recovery table must have been reached. */
 const runsForAllRows = 5000;
 /** A worker that is silent for so long is stuck in a loop. */
@@ -23,25 +27,38 @@ const silenceMillisMax = 300_000;
 
 async function main() {
   const { values } = parseArgs({
-    options: { seed: { type: "string" }, runs: { type: "string", default: "1000" }, workers: { type: "string" }, trace: { type: "boolean", default: false } },
+    options: {
+      seed: { type: "string" },
+      runs: { type: "string" },
+      crashes: { type: "string" },
+      seconds: { type: "string", default: "1e9" },
+      workers: { type: "string", default: String(os.availableParallelism()) },
+      trace: { type: "boolean", default: false },
+    },
   });
   const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed);
-  const runs = Number(values.runs);
-  if (!Number.isSafeInteger(seed) || seed < 0 || !Number.isSafeInteger(runs) || runs < 1) {
-    console.error("sim: --seed takes an integer from 0 on, --runs one from 1 on");
+  const bounds = {
+    runs: Number(values.runs ?? (values.crashes === undefined ? 1000 : 1e9)),
+    crashes: Number(values.crashes ?? 1e9),
+    seconds: Number(values.seconds),
+    workers: Number(values.workers),
+  };
+  if (!Number.isSafeInteger(seed) || seed < 0 || !Object.values(bounds).every((bound) => Number.isSafeInteger(bound) && bound >= 1)) {
+    console.error("sim: --seed takes an integer from 0 on; --runs, --crashes, --seconds and --workers take one from 1 on");
     return 2;
   }
-  orExit(() => setup());
+  if (process.env.RINGWALL_BUILT !== "1") orExit(() => setup());
   if (values.trace) return spawnSync(process.execPath, [worker, "--trace", String(seed)], { stdio: "inherit" }).status ?? 1;
-  return report(await simulateAll(seed, runs, Number(values.workers ?? os.availableParallelism())), seed);
+  return report(await simulateAll(seed, bounds), seed);
 }
 
-async function simulateAll(seed, runs, workers) {
+async function simulateAll(seed, { runs, crashes, seconds, workers }) {
   const total = { numbers: {}, failures: [], unreached: [], started: performance.now() };
   let next = seed;
   const take = () => {
     const from = next;
-    const count = Math.min(seedsAtOnce, seed + runs - from);
+    const isEnough = crashesOf(total.numbers) >= crashes || performance.now() - total.started >= seconds * 1000;
+    const count = isEnough ? 0 : Math.min(seedsAtOnce, seed + runs - from);
     next += count;
     return count > 0 ? { from, count } : null;
   };
@@ -49,10 +66,14 @@ async function simulateAll(seed, runs, workers) {
   return total;
 }
 
+function crashesOf({ crashes = {} }) {
+  return Object.values(crashes).reduce((sum, count) => sum + count, 0);
+}
+
 /** One process after the other: a fresh one when one broke. */
 async function work(take, total) {
   for (let chunk = take(); chunk !== null; ) {
-    const child = fork(worker, [], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    const child = fork(worker, [], { execArgv: workerFlags, stdio: ["ignore", "inherit", "inherit", "ipc"] });
     const broken = await new Promise((resolve) => {
       let current = chunk;
       let timer;
@@ -102,10 +123,11 @@ function report({ numbers, failures, unreached, started }, seed) {
   const list = (counts = {}) => Object.entries(counts).sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`).join(", ") || "none";
   console.log(`\nseeds ${seed} to ${seed + runs - 1}: ${runs} runs in ${seconds.toFixed(1)} s, ${(runs / seconds).toFixed(1)} a second`);
   console.log(`  openings ${numbers.opens}, calls ${numbers.calls}, events ${numbers.events}, records compared ${numbers.recordsCompared}`);
-  console.log(`  crashes: ${list(numbers.crashes)}`);
+  console.log(`  crashes ${crashesOf(numbers)}: ${list(numbers.crashes)}`);
   console.log(`  faults: ${list(numbers.faults)}`);
   console.log(`  damage reported ${numbers.damageReported}, beyond anyone's knowledge ${numbers.undetectable}`);
   console.log(`  rows of the recovery table: ${list(numbers.rows)}`);
+  console.log(`  rare: ${list(numbers.rare)}`);
   const never = [...(unreached[0] ?? [])].filter((row) => unreached.every((rows) => rows.has(row)));
   if (never.length > 0) console.log(`  never reached: ${never.join(", ")}`);
   const rowsMissing = never.length > 0 && runs >= runsForAllRows;

@@ -26,6 +26,8 @@ export interface ClientOptions {
   /** Something is wrong with the library. */
   readonly fail: (reason: string, cause?: unknown) => void;
   readonly say: (line: string) => void;
+  /** Something rare happened. */
+  readonly met: (what: string) => void;
 }
 
 type Outcome = { readonly kind: "resolved"; readonly value: unknown } | { readonly kind: "rejected"; readonly error: RingwallError };
@@ -250,7 +252,8 @@ export class Client {
   }
 
   #judge(what: string, error: RingwallError, allowed: ReadonlySet<string>): void {
-    const { plan, fail } = this.#options;
+    const { plan, fail, met } = this.#options;
+    met(error.code);
     if (error.code === "RINGWALL_POISONED") this.#isPoisoned = true;
     if (error.code === "RINGWALL_POISONED" || error.code === "RINGWALL_CLOSED") this.#isOver = true;
     const isFault = plan.flavour === "errors" || (plan.flavour === "damage" && error.code === "RINGWALL_POISONED");

@@ -3,6 +3,7 @@
 import { resolveOptions, type ResolvedDurability, type ResolvedOptions } from "#src/log/options.js";
 import type { FaultKind, FaultRates } from "#src/storage/sim/faults.js";
 import type { Random } from "#src/storage/sim/random.js";
+import type { ForeignKind } from "./foreign-superblock.js";
 
 /** Faults of a run come in one flavour, so that the oracle knows what it may expect. */
 export type Flavour =
@@ -24,6 +25,8 @@ export interface RunPlan {
   readonly lives: number;
   /** Bit rot or unreadable sectors come between two lives, or in the middle of one. */
   readonly rot: "never" | "between lives" | "while open";
+  /** A superblock that is not this log's, or not of this time, is put in its place after a life. */
+  readonly foreign: "never" | ForeignKind;
   /** Payload sizes: mostly small, or mostly large. */
   readonly recordBytes: "small" | "mixed" | "large";
 }
@@ -31,7 +34,7 @@ export interface RunPlan {
 export function planRun(random: Random): RunPlan {
   const flavour = random.pick<Flavour>(["crashes", "crashes", "crashes", "errors", "damage", "damage"]);
   const isDamage = flavour === "damage";
-  const damage = isDamage ? random.pick(["rot", "rot", "rot", "misdirected", "syncLie"]) : "none";
+  const damage = isDamage ? random.pick(["rot", "rot", "rot", "misdirected", "syncLie", "foreign"]) : "none";
   const error = flavour === "errors" ? random.pick(["write", "sync", "full", "all"]) : "none";
   return {
     flavour,
@@ -52,18 +55,21 @@ export function planRun(random: Random): RunPlan {
     partitions: random.pick([1, 3, 12]),
     lives: random.between(2, 6),
     rot: damage === "rot" ? random.pick(["between lives", "while open"]) : "never",
+    foreign: damage === "foreign" ? random.pick<ForeignKind>(["older", "of a closed copy", "of a killed copy", "of a killed copy"]) : "never",
     recordBytes: random.pick(["small", "mixed", "mixed", "large"]),
   };
 }
 
 /** Options of one opening: they may change from one to the next. */
-export function planOptions(random: Random, { lanes, flavour }: RunPlan): ResolvedOptions {
+export function planOptions(random: Random, { lanes, flavour, foreign }: RunPlan): ResolvedOptions {
   const bufferBytes = random.pick([16, 16, 32]) * 1024;
   const modes: ResolvedDurability[] = [{ mode: "sync" }, { mode: "sync" }, { mode: "sync" }, { mode: "interval", ms: random.pick([1, 20]), recordsMax: random.pick([3, 1000]) }];
   if (flavour !== "damage") modes.push({ mode: "none" });
+  // Where nothing is flushed, a power cut leaves holes with many blocks behind them: more than the copy had in flight.
+  const leavesHoles = foreign === "of a killed copy" && random.chance(0.8);
   return {
     ...resolveOptions({ lanes, bufferBytes, bufferCount: random.between(2, 8), blocksInFlight: random.between(1, 4), recordBytesMax: 1024 * 1024 }),
-    durability: random.pick(modes),
+    durability: leavesHoles ? { mode: "none" } : random.pick(modes),
     // Below what users may ask for: rotation, fragments over segments and recycling are what is to be tried.
     segmentBytes: random.pick([64, 64, 128, 256]) * 1024,
     segmentAgeMs: random.pick([0, 0, 30]),

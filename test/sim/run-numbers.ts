@@ -16,11 +16,18 @@ export class RunNumbers {
   readonly crashes = { power: 0, kill: 0 };
   readonly faults: Record<string, number> = {};
   readonly rows: Record<string, number> = {};
+  /** What happens seldom, and must happen now and then. */
+  readonly rare: Record<string, number> = {};
 
   /** Which row of the recovery table decided. */
   noteVerdict(report: RecoveryReport, wasClosed: boolean): void {
     const label = labelOf(report, wasClosed);
     this.rows[label] = (this.rows[label] ?? 0) + 1;
+    for (const [what, isMet] of rareVerdicts) if (isMet(report)) this.met(what);
+  }
+
+  met(what: string): void {
+    this.rare[what] = (this.rare[what] ?? 0) + 1;
   }
 
   end(machine: SimMachine): void {
@@ -35,6 +42,7 @@ export class RunNumbers {
     this.crashes.kill += other.crashes.kill;
     for (const [kind, count] of Object.entries(other.faults)) this.faults[kind] = (this.faults[kind] ?? 0) + count;
     for (const [row, count] of Object.entries(other.rows)) this.rows[row] = (this.rows[row] ?? 0) + count;
+    for (const [what, count] of Object.entries(other.rare)) this.rare[what] = (this.rare[what] ?? 0) + count;
   }
 
   /** Rows of the recovery table that no run reached. */
@@ -42,6 +50,16 @@ export class RunNumbers {
     return recoveryTable.map(({ label }) => label).filter((label) => (this.rows[label] ?? 0) === 0);
   }
 }
+
+const rareVerdicts: readonly (readonly [string, (report: RecoveryReport) => boolean])[] = [
+  ["blocks in flight dropped", ({ discardedBlocks }) => discardedBlocks.length > 0],
+  ["open group dropped", ({ discardedFrames }) => discardedFrames > 0],
+  ["index rebuilt", ({ notes }) => notes.some((note) => note.includes("was rebuilt"))],
+  ["segment header damaged", ({ notes }) => notes.some((note) => note.includes("its header page is damaged"))],
+  ["sectors unreadable", ({ notes }) => notes.some((note) => note.includes("can't be read"))],
+  ["losses named", ({ lost }) => lost.length > 0],
+  ["losses not exact", ({ lostExact }) => !lostExact],
+];
 
 function labelOf(report: RecoveryReport, wasClosed: boolean): string {
   if (report.verdict === "torn tail") return "torn";

@@ -12,6 +12,7 @@ import { Random } from "#src/storage/sim/random.js";
 import { SimStorage } from "#src/storage/sim/sim-storage.js";
 import { Claims } from "./claims.js";
 import { Client } from "./client.js";
+import { foreignSuperblock, putSuperblock } from "./foreign-superblock.js";
 import { findLanes, match, type FoundLane } from "./found-lane.js";
 import { LaneModel } from "./lane-model.js";
 import { Witness } from "./live-reader.js";
@@ -96,9 +97,10 @@ class Run {
     const { machine } = this;
     const storage = new SimStorage(machine, { flushMethod: this.#plan.flushMethod, observer: this.#claims });
     const options = planOptions(this.#random, this.#plan);
+    const foreign = await this.#foreignFor(life, options);
     this.#say(`life ${String(life)}: ${JSON.stringify(options.durability)} buffers ${String(options.bufferCount)} × ${String(options.bufferBytes)} segments ${String(options.segmentBytes)} in flight ${String(options.blocksInFlight)}`);
     const ended = new Promise<End>((resolve) => { this.#endLife = resolve; });
-    this.#armCrash();
+    this.#armCrash(foreign !== null && this.#plan.foreign === "of a killed copy");
     const living = this.#use(storage, options).catch((error: unknown): End => {
       this.#fail("a life failed", error);
       return "over";
@@ -111,16 +113,25 @@ class Run {
     this.#say(`end of life ${String(life)}: ${end}`);
     this.#dieOf(end, storage, options);
     if (this.#plan.rot === "between lives" && this.#random.chance(0.6)) this.#damage();
+    if (foreign !== null && this.#client !== null) putSuperblock(machine, directory, foreign);
     return end;
   }
 
-  #armCrash(): void {
+  /** What will stand in the superblock's place after this life; at most once in a run. */
+  async #foreignFor(life: number, options: ResolvedOptions): Promise<Uint8Array | null> {
+    const { foreign: kind, lives } = this.#plan;
+    if (kind === "never" || life + 1 >= lives || this.machine.counts.of("replaced") > 0 || !this.#random.chance(0.7)) return null;
+    return foreignSuperblock({ kind, machine: this.machine, directory, options, random: this.#random });
+  }
+
+  #armCrash(demandsPower: boolean): void {
     const { loop } = this.machine;
     const random = this.#random;
     const mayWait = this.#plan.diskBytes !== Number.POSITIVE_INFINITY || (this.#plan.faults.stuck ?? 0) > 0;
     // On a full disk what was accepted may wait for ever, and so may what is behind a stuck write.
-    const events = random.pick([random.between(1, 60), random.between(1, 600), random.between(1, 3000), random.between(1, 3000), mayWait ? 3000 : eventsPerLifeMax]);
-    const kind = random.pick<End>(["power", "power", "kill"]);
+    const long = mayWait ? 2000 : eventsPerLifeMax;
+    const events = demandsPower ? random.between(100, 600) : random.pick([random.between(1, 60), random.between(1, 300), random.between(1, 300), random.between(1, 1000), random.between(1, 1000), long]);
+    const kind = demandsPower ? "power" : random.pick<End>(["power", "power", "kill"]);
     loop.interruptAt = loop.count + events;
     loop.onInterrupt = () => {
       if (events === eventsPerLifeMax) this.#fail("a life does not end: its events go on for ever");
@@ -130,6 +141,7 @@ class Run {
 
   #dieOf(end: End, storage: SimStorage, options: ResolvedOptions): void {
     this.#wasClosed = end === "closed";
+    if (this.#client === null && (end === "power" || end === "kill")) this.numbers.met("crash while opening");
     for (const other of this.#beside.splice(0)) if (other.owner.alive) this.machine.kill(other.owner);
     if (end === "power") {
       this.numbers.crashes.power++;
@@ -163,6 +175,7 @@ class Run {
       nextPayloadId: () => this.#payloads++,
       fail: (reason, cause) => { this.#fail(reason, cause); },
       say: (line) => { this.#say(line); },
+      met: (what) => { this.numbers.met(what); },
     }));
     for (let rounds = this.#random.between(1, 4); rounds > 0; rounds--) {
       await client.work(this.#random.pick([3, 20, 60, 120]));
@@ -227,6 +240,7 @@ class Run {
     } catch (error) {
       if (!(error instanceof RingwallError)) throw error;
       this.#say(`open refused: ${error.message}`);
+      this.numbers.met(`opening ${error.code}`);
       await this.#judgeRefusal(storage, options, error);
       return null;
     }
@@ -306,7 +320,7 @@ class Run {
 
   get #damageDone(): number {
     const { counts } = this.machine;
-    return counts.of("rot") + counts.of("unreadable") + counts.of("misdirected") + counts.of("syncLie");
+    return counts.of("rot") + counts.of("unreadable") + counts.of("replaced") + counts.of("misdirected") + counts.of("syncLie");
   }
 
   /** One bit, or some sectors in a row, of one file. Once per run: what two hide from each other is nobody's promise. */

@@ -22,7 +22,7 @@ export interface FaultRates {
 
 export const noFaults: FaultRates = { slow: 0, stuck: 0, short: 0, writeError: 0, syncError: 0, syncForgets: 0, syncLie: 0, misdirected: 0 };
 
-export type FaultKind = keyof FaultRates | "rot" | "unreadable" | "full";
+export type FaultKind = keyof FaultRates | "rot" | "unreadable" | "replaced" | "full";
 
 export class FaultCounts {
   readonly byKind: Partial<Record<FaultKind, number>> = {};

@@ -7,6 +7,7 @@
 import type { Random } from "./random.js";
 
 export const sectorBytes = 512;
+const smallBytes = 16 * 1024;
 
 interface Version {
   readonly generation: number;
@@ -76,11 +77,17 @@ export class Inode {
   /** Everything written before `mark` is durable. */
   endFlush(mark: FlushMark): void {
     this.#durableSize = Math.max(this.#durableSize, mark.size);
-    for (let sector = 0; sector < this.#dirty.length; sector++) {
-      const generation = this.#dirty[sector] as number;
+    const dirty = this.#dirty;
+    for (let sector = 0; sector < dirty.length; sector++) {
+      const generation = dirty[sector] as number;
       if (generation === 0) continue;
-      if (generation <= mark.generation) this.#keep(sector);
-      else this.#keepOlderUpTo(sector, mark.generation);
+      if (generation > mark.generation) {
+        this.#keepOlderUpTo(sector, mark.generation);
+        continue;
+      }
+      const first = sector;
+      while (sector + 1 < dirty.length && dirty[sector + 1] !== 0 && (dirty[sector + 1] as number) <= mark.generation) sector++;
+      this.#keep(first, sector + 1);
     }
   }
 
@@ -89,7 +96,7 @@ export class Inode {
     for (let sector = 0; sector < this.#dirty.length; sector++) {
       const generation = this.#dirty[sector] as number;
       if (generation === 0 || generation > mark.generation) continue;
-      if (random.chance(0.5)) this.#keep(sector);
+      if (random.chance(0.5)) this.#keep(sector, sector + 1);
       else this.#dirty[sector] = 0;
       this.#older.delete(sector);
     }
@@ -98,7 +105,7 @@ export class Inode {
   /** The range is durable, whatever else is not. */
   makeDurable(position: number, bytes: number): void {
     this.#durableSize = Math.max(this.#durableSize, Math.min(this.size, position + bytes));
-    for (let sector = Math.floor(position / sectorBytes); sector * sectorBytes < position + bytes; sector++) this.#keep(sector);
+    this.#keep(Math.floor(position / sectorBytes), Math.min(this.#dirty.length, Math.ceil((position + bytes) / sectorBytes)));
   }
 
   /** The power fails: `keep` is the probability with which a dirty sector reached the media. */
@@ -107,7 +114,7 @@ export class Inode {
     for (let sector = 0; sector < this.#dirty.length; sector++) {
       if (this.#dirty[sector] === 0) continue;
       const older = this.#older.get(sector);
-      if (random.chance(keep)) this.#keep(sector);
+      if (random.chance(keep)) this.#keep(sector, sector + 1);
       else if (older !== undefined && random.chance(0.5)) this.#media.set(random.pick(older).bytes, sector * sectorBytes);
     }
     this.#dirty.fill(0);
@@ -144,11 +151,11 @@ export class Inode {
     this.#durableSize = this.size;
   }
 
-  #keep(sector: number): void {
-    const at = sector * sectorBytes;
-    this.#media.set(this.#cache.subarray(at, at + sectorBytes), at);
-    this.#dirty[sector] = 0;
-    if (this.#older.size > 0) this.#older.delete(sector);
+  /** Sectors from `first` to below `last` are on media as they are now. */
+  #keep(first: number, last: number): void {
+    this.#media.set(this.#cache.subarray(first * sectorBytes, last * sectorBytes), first * sectorBytes);
+    this.#dirty.fill(0, first, last);
+    if (this.#older.size > 0) for (let sector = first; sector < last; sector++) this.#older.delete(sector);
   }
 
   #keepOlder(sector: number, generation: number): void {
@@ -172,7 +179,8 @@ export class Inode {
 
   #reserve(bytes: number): void {
     if (bytes <= this.#cache.length) return;
-    const capacity = Math.max(16 * sectorBytes, 2 ** Math.ceil(Math.log2(bytes)));
+    // Few steps: a superblock or an index fits the first, a small segment the second.
+    const capacity = bytes <= smallBytes ? smallBytes : Math.max(4 * smallBytes, 2 ** Math.ceil(Math.log2(bytes)));
     const grow = (old: Uint8Array): Uint8Array<ArrayBuffer> => {
       const grown = new Uint8Array(capacity);
       grown.set(old);

@@ -124,6 +124,14 @@ export class SimMachine {
     return { position: first * sectorBytes, bytes: sectors * sectorBytes };
   }
 
+  /** Somebody puts other content at the beginning of a file: a backup, a copy. Durable at once. */
+  replace(inode: Inode, path: string, bytes: Uint8Array): void {
+    inode.write(bytes, 0);
+    inode.endFlush(inode.beginFlush());
+    this.counts.add("replaced");
+    this.note(`replace ${path}`, 0, bytes.length);
+  }
+
   #writtenPlace(inode: Inode): number {
     let position = 0;
     for (let attempt = 0; attempt < 8; attempt++) {
