@@ -68,7 +68,7 @@ export function match(model: LaneModel, found: FoundLane, from: number, reported
   const reasons: string[] = [];
   for (let steps = 0; ; steps++) {
     if (steps >= from) {
-      const difference = reported === null ? differenceOf(image, found) : hiddenLoss(image, found, reported);
+      const difference = reported === null ? differenceOf(image, found) : hiddenLoss({ model, image, found, reported });
       if (difference === null) return { kind: "match", steps, image };
       if (reasons.length < 12) reasons.push(`after ${String(model.folded + steps)} steps: ${difference}`);
     }
@@ -100,9 +100,17 @@ function differenceOf(image: LaneImage, found: FoundLane): string | null {
   return null;
 }
 
+interface Comparison {
+  readonly model: LaneModel;
+  readonly image: LaneImage;
+  readonly found: FoundLane;
+  readonly reported: ReportedLoss;
+}
+
 /** What is missing or different in a damaged lane although its report does not name it. */
-function hiddenLoss(image: LaneImage, found: FoundLane, { lost, exact }: ReportedLoss): string | null {
-  if (!exact) return wrongRecord(image, found);
+function hiddenLoss(comparison: Comparison): string | null {
+  const { image, found, reported: { lost, exact } } = comparison;
+  if (!exact) return wrongRecord(comparison);
   for (const [name, wanted] of image) {
     const there = found.get(name);
     for (const sequence of wanted.records.keys()) {
@@ -111,15 +119,20 @@ function hiddenLoss(image: LaneImage, found: FoundLane, { lost, exact }: Reporte
       if (!isNamed) return `${name} ${String(sequence)} is missing and not named`;
     }
   }
-  return wrongRecord(image, found);
+  return wrongRecord(comparison);
 }
 
-/** A record that differs from the one that belongs there. Records that the image lacks are not looked at: what hid them may be lost. */
-function wrongRecord(image: LaneImage, found: FoundLane): string | null {
+/**
+ * A record that differs from the one that belongs there. Records that the image lacks are not looked at: what hid them may be
+ * lost. Where more may be lost than is named, that may be a truncation: then a record that it had hidden is back.
+ */
+function wrongRecord({ model, image, found, reported }: Comparison): string | null {
   for (const [name, wanted] of image) {
     for (const [sequence, payload] of wanted.records) {
       const data = found.get(name)?.records.get(sequence);
-      if (data !== undefined && !holds(data, payload)) return `${name} ${String(sequence)} should be record ${payload.id.toString(36)} of ${String(payload.bytes)} bytes and is ${describe(data)}`;
+      if (data === undefined || holds(data, payload)) continue;
+      if (!reported.exact && model.everGiven(name, sequence).some((given) => holds(data, given))) continue;
+      return `${name} ${String(sequence)} should be record ${payload.id.toString(36)} of ${String(payload.bytes)} bytes and is ${describe(data)}`;
     }
   }
   return null;
