@@ -454,6 +454,8 @@ export class Lane {
       this.#fail(asFailure(error, this.settings.directory));
       throw this.refusal();
     }
+    // Another flush failed meanwhile: the kernel took what that one could not write for clean, and this one passed it over.
+    if (this.#poison !== null) throw this.refusal();
     this.#tail.syncedBlock = Math.max(this.#tail.syncedBlock, target);
   }
 

@@ -83,3 +83,21 @@ test("a superblock that was read out of the page cache survives the power once i
     assert.ok(after === 2 || (isInTheMiddle && after === 3), `seed ${String(seed)}: generation ${String(after)}`);
   }
 });
+
+test("mode none: of two syncs under way neither resolves when the flush of one fails, and no index vouches for the segment", async () => {
+  for (const seed of seeds) {
+    const machine = new SimMachine({ seed, faultsMax: { syncError: 1 } });
+    const log = await open(new SimStorage(machine), { durability: { mode: "none" } });
+    await log.partition("a").append("written, not flushed");
+    Object.assign(machine.faults, { syncError: 1, syncForgets: 1 });
+    log.rotate();
+    const outcomes = await Promise.allSettled([log.sync(), log.partition("a").append("in the next segment"), log.sync()]);
+    assert.deepEqual([outcomes[0].status, outcomes[2].status], ["rejected", "rejected"], `seed ${String(seed)}`);
+    await assert.rejects(log.close(), { code: "RINGWALL_POISONED" });
+    machine.losePower();
+
+    const again = await open(new SimStorage(machine));
+    assert.notEqual(again.info.recovery[0]!.verdict, "damaged", `seed ${String(seed)}`);
+    await again.close();
+  }
+});
