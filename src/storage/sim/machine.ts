@@ -83,6 +83,18 @@ export class SimMachine {
     this.note("power lost", Math.round(keep * 100), 0);
   }
 
+  /** After so many more events the power fails, or only `process` is killed. Resolves when that has happened; the last call counts. */
+  crashAfter(events: number, process?: Owner): Promise<void> {
+    return new Promise((resolve) => {
+      this.loop.interruptAt = this.loop.count + events;
+      this.loop.onInterrupt = () => {
+        if (process === undefined) this.losePower();
+        else this.kill(process);
+        resolve();
+      };
+    });
+  }
+
   begin(owner: Owner, operation: DiskOperation): void {
     this.#operations.set(operation, owner);
   }
