@@ -53,7 +53,7 @@ async function main() {
 }
 
 async function simulateAll(seed, { runs, crashes, seconds, workers }) {
-  const total = { numbers: {}, failures: [], unreached: [], started: performance.now() };
+  const total = { numbers: {}, failures: [], unreached: [], cpuMillis: 0, started: performance.now() };
   let next = seed;
   const take = () => {
     const from = next;
@@ -101,8 +101,9 @@ async function work(take, total) {
   }
 }
 
-function addUp(total, { numbers, failures, unreached }) {
+function addUp(total, { numbers, failures, unreached, cpuMillis }) {
   add(total.numbers, numbers);
+  total.cpuMillis += cpuMillis;
   total.unreached.push(new Set(unreached));
   for (const failure of failures) {
     total.failures.push(failure);
@@ -117,11 +118,11 @@ function add(into, more) {
   }
 }
 
-function report({ numbers, failures, unreached, started }, seed) {
+function report({ numbers, failures, unreached, cpuMillis, started }, seed) {
   const seconds = (performance.now() - started) / 1000;
   const runs = numbers.runs ?? 0;
   const list = (counts = {}) => Object.entries(counts).sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`).join(", ") || "none";
-  console.log(`\nseeds ${seed} to ${seed + runs - 1}: ${runs} runs in ${seconds.toFixed(1)} s, ${(runs / seconds).toFixed(1)} a second`);
+  console.log(`\nseeds ${seed} to ${seed + runs - 1}: ${runs} runs in ${seconds.toFixed(1)} s, ${(runs / seconds).toFixed(1)} a second, ${(cpuMillis / runs).toFixed(0)} ms of processor time each`);
   console.log(`  openings ${numbers.opens}, calls ${numbers.calls}, events ${numbers.events}, records compared ${numbers.recordsCompared}`);
   console.log(`  crashes ${crashesOf(numbers)}: ${list(numbers.crashes)}`);
   console.log(`  faults: ${list(numbers.faults)}`);

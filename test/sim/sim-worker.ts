@@ -16,6 +16,8 @@ export interface SimResult {
   readonly failures: readonly { readonly seed: number; readonly failure: string }[];
   /** Rows of the recovery table that none of these runs reached. */
   readonly unreached: readonly string[];
+  /** Processor time that these runs took. */
+  readonly cpuMillis: number;
 }
 
 /** Of the seed being simulated; rejections that nobody handles are its. */
@@ -28,6 +30,7 @@ process.on("unhandledRejection", (reason) => {
 export async function simulateChunk({ from, count }: Chunk): Promise<SimResult> {
   const numbers = new RunNumbers();
   const failures: { seed: number; failure: string }[] = [];
+  const before = process.cpuUsage();
   for (current = from; current < from + count; current++) {
     const outcome = await simulate(current);
     // Such rejections show only between turns of the real event loop.
@@ -37,7 +40,8 @@ export async function simulateChunk({ from, count }: Chunk): Promise<SimResult> 
     stray = null;
     if (failure !== null) failures.push({ seed: current, failure });
   }
-  return { numbers, failures, unreached: numbers.unreached };
+  const { user, system } = process.cpuUsage(before);
+  return { numbers, failures, unreached: numbers.unreached, cpuMillis: (user + system) / 1000 };
 }
 
 async function trace(seed: number): Promise<number> {

@@ -110,6 +110,7 @@ export class Inode {
 
   /** The power fails: `keep` is the probability with which a dirty sector reached the media. */
   losePower(random: Random, keep: number): void {
+    const sizeBefore = this.size;
     this.#loseSize(random, keep);
     for (let sector = 0; sector < this.#dirty.length; sector++) {
       if (this.#dirty[sector] === 0) continue;
@@ -120,6 +121,7 @@ export class Inode {
     this.#dirty.fill(0);
     this.#older.clear();
     this.#cache.set(this.#media);
+    if (this.size === sizeBefore) return;
     // What was cut off reads as zeros should the file grow again.
     this.#cache.fill(0, this.size);
     this.#media.fill(0, this.size);
