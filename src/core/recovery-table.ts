@@ -18,6 +18,10 @@ export interface RecoveryFacts {
   readonly unreadable: "none" | "in window" | "outside window";
   /** Whether the frames of the valid blocks lead from each state to the next. */
   readonly contents: "agree" | "contradict";
+  /** "older": a block is of an epoch that the superblock does not know. */
+  readonly superblock: "current" | "older";
+  /** "missing": the lane had gone over to a segment of whose file nothing is left. */
+  readonly files: "there" | "missing";
 }
 
 export type RecoveryVerdict = "clean" | "torn tail" | "damaged";
@@ -29,22 +33,36 @@ export interface RecoveryRow {
   readonly holds: (facts: RecoveryFacts) => boolean;
 }
 
-const consistent = (facts: RecoveryFacts): boolean => facts.contents === "agree" && facts.cut === "beyond horizon";
+const current = (facts: RecoveryFacts): boolean => facts.superblock === "current";
+const uncut = (facts: RecoveryFacts): boolean => current(facts) && facts.contents === "agree" && facts.cut === "beyond horizon";
+const consistent = (facts: RecoveryFacts): boolean => uncut(facts) && facts.files === "there";
 const crashed = (facts: RecoveryFacts): boolean => consistent(facts) && facts.state === "open";
 
 /** Exactly one row holds for any facts. */
 export const recoveryTable: readonly RecoveryRow[] = [
   {
+    label: "older superblock",
+    verdict: "damaged",
+    why: "the superblock is older than the blocks: a former one was put back",
+    holds: (facts) => !current(facts),
+  },
+  {
     label: "contradiction",
     verdict: "damaged",
     why: "valid blocks hold records that do not follow from each other",
-    holds: (facts) => facts.contents === "contradict",
+    holds: (facts) => current(facts) && facts.contents === "contradict",
   },
   {
     label: "lost block",
     verdict: "damaged",
     why: "a block that was durable is not valid any more",
-    holds: (facts) => facts.contents === "agree" && facts.cut === "within horizon",
+    holds: (facts) => current(facts) && facts.contents === "agree" && facts.cut === "within horizon",
+  },
+  {
+    label: "missing file",
+    verdict: "damaged",
+    why: "the lane had gone over to a segment of whose file nothing is left",
+    holds: (facts) => uncut(facts) && facts.files === "missing",
   },
   {
     label: "written after the seal",
@@ -92,9 +110,10 @@ export function decideRecovery(facts: RecoveryFacts): RecoveryRow {
   return row;
 }
 
-/** What a scan counted; all are block sequences but the last two. */
+/** What a scan counted and found. */
 export interface RecoveryCounts {
   readonly state: "open" | "closed";
+  /** H and g, block sequences. */
   readonly horizon: number;
   readonly firstInvalid: number;
   /** Lowest and highest sequence of the blocks behind g; 0 and 0 when there is none. */
@@ -105,6 +124,8 @@ export interface RecoveryCounts {
   /** How many blocks may stand in the unreadable sectors behind the cut. */
   readonly unreadableBlocks: number;
   readonly contradictions: number;
+  readonly isSuperblockOlder: boolean;
+  readonly isFileMissing: boolean;
 }
 
 /** Reduces counts to the inputs of the table. */
@@ -120,5 +141,7 @@ export function factsOf(counts: RecoveryCounts): RecoveryFacts {
     beyond: beyondHighest === 0 ? (pastSeal ? "in window" : "none") : inWindow ? "in window" : "outside window",
     unreadable: counts.unreadableBlocks === 0 ? "none" : counts.unreadableBlocks <= window ? "in window" : "outside window",
     contents: counts.contradictions === 0 ? "agree" : "contradict",
+    superblock: counts.isSuperblockOlder ? "older" : "current",
+    files: counts.isFileMissing ? "missing" : "there",
   };
 }

@@ -64,13 +64,7 @@ export async function openWriter(request: OpenRequest): Promise<OpenedWriter> {
     demandDistinctNames(recovered, directory);
     await confirmSuperblock(storage.files, directory, superblock.current);
     for (const [lane, image] of recovered.entries()) lanes.push(createLane(request, superblock, lane, image));
-    // Preparing segments touches no byte of the old epoch; no block is written before both are through. Else: 1. the
-    // superblock's write is slow, and the first segment comes of age; 2. a block of epoch 5 begins the next one; 3. power
-    // fails, the superblock still says 4; 4. the next opening takes 5 again, and the dead block counts as its own.
-    const began = [beginEpoch(superblock, recovered, options), syncNames(storage, directory)];
-    const started = await Promise.allSettled([...began, ...lanes.map((lane) => lane.start())]);
-    for (const outcome of started) if (outcome.status === "rejected") throw outcome.reason;
-    for (const lane of lanes) lane.begin();
+    await startEpoch(request, superblock, recovered, lanes);
     return { kind: "writer", lanes, superblock, unlock };
   } catch (error) {
     // The first error is the one to tell.
@@ -78,6 +72,27 @@ export async function openWriter(request: OpenRequest): Promise<OpenedWriter> {
     await unlock().catch(() => undefined);
     throw error;
   }
+}
+
+/**
+ * Preparing segments touches no byte of the old epoch; no block is written before all of it is through. Else: 1. the
+ * superblock's write is slow, and the first segment comes of age; 2. a block of epoch 5 begins the next one; 3. power
+ * fails, the superblock still says 4; 4. the next opening takes 5 again, and the dead block counts as its own.
+ */
+async function startEpoch({ directory, storage, options }: OpenRequest, superblock: SuperblockStore, recovered: readonly RecoveredLane[], lanes: readonly Lane[]): Promise<void> {
+  const isNew = superblock.current.lanes.every(({ epoch }) => epoch === 0);
+  const starts = [syncNames(storage, directory), ...lanes.map((lane) => lane.start())];
+  // Of a new log the superblock comes last. So one that names an epoch says that there was a first segment, and a log
+  // whose segments were all removed before any horizon spoke of them does not pass for an empty one.
+  if (!isNew) starts.push(beginEpoch(superblock, recovered, options));
+  await allThrough(starts);
+  if (isNew) await beginEpoch(superblock, recovered, options);
+  for (const lane of lanes) lane.begin();
+}
+
+/** Nothing is under way any more when it rejects. */
+async function allThrough(work: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(work)) if (outcome.status === "rejected") throw outcome.reason;
 }
 
 export async function openReader(request: OpenRequest): Promise<OpenedReader> {

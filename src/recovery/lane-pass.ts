@@ -52,7 +52,7 @@ export interface LanePassOptions {
   readonly limit: number | null;
   /** Sequence of the seal of a closed log; null: the log was not closed. Nothing is looked for behind it. */
   readonly seal: number | null;
-  /** The superblock's epoch; null: a higher one is fine, since a writer may have opened the log meanwhile. */
+  /** The superblock's epoch: a higher one is `laterEpoch`. Null: it is fine, since a writer may have opened the log meanwhile. */
   readonly epochMax: number | null;
 }
 
@@ -66,14 +66,19 @@ export class LanePass implements ScanVisitor {
   readonly marks: BlockMark[] = [];
   readonly names = new Map<number, string>();
   readonly notes: string[] = [];
-  readonly contradictions: Contradiction[] = [];
+  endsAtSeal = false;
+  /** The first block of an epoch that the superblock does not know. */
+  laterEpoch: Contradiction | null = null;
   readonly missing: SegmentFile[] = [];
+  /** Segments of which neither the header nor any block is valid. */
+  readonly blank: SegmentFile[] = [];
   /** Unreadable ranges at or behind the end of the chain. */
   readonly unreadable: { readonly file: SegmentFile; readonly range: ByteRange }[] = [];
   horizon = 0;
   chain: ChainEnd;
   #file: SegmentFile = { segment: 0, path: "" };
   #headerValid = true;
+  #isBlank = false;
   #place: ScanPlace;
   readonly #uncovered: AcceptedBlock[] = [];
   readonly #options: LanePassOptions;
@@ -97,20 +102,24 @@ export class LanePass implements ScanVisitor {
   beginSegment(file: SegmentFile, headerValid: boolean): boolean {
     this.#file = file;
     this.#headerValid = headerValid;
+    this.#isBlank = !headerValid;
     return true;
   }
 
   visit(block: FoundBlock): "go on" | "end segment" | "stop" {
     const { header } = block;
+    this.#isBlank = false;
     if (this.#options.limit !== null && header.sequence > this.#options.limit) return this.#fits(block) ? "stop" : "go on";
     // Epochs never go back along the chain: what an older one left behind the chain's end is dead.
     if (header.epoch < this.chain.epoch) return "go on";
+    this.#compareEpoch(block);
     if (header.horizon > this.horizon) this.horizon = header.horizon;
     if (this.#fits(block) && this.#overtakes(header.epoch)) {
       this.marks.length = 0;
       this.names.clear();
       this.#accept(block);
       if (header.sequence === this.#options.seal && (header.flags & blockFlag.seal) !== 0) {
+        this.endsAtSeal = true;
         return "stop";
       }
       return "go on";
@@ -120,6 +129,7 @@ export class LanePass implements ScanVisitor {
   }
 
   endSegment(file: SegmentFile, unreadable: readonly ByteRange[]): void {
+    if (this.#isBlank) this.blank.push(file);
     for (const range of unreadable) {
       this.notes.push(`segment ${String(file.segment)}: bytes ${String(range.from)} to ${String(range.to)} can't be read`);
       const behindEnd = file.segment > this.#place.segment || (file.segment === this.#place.segment && range.to > this.#place.offset);
@@ -156,16 +166,13 @@ export class LanePass implements ScanVisitor {
 
   #accept(block: FoundBlock): void {
     const { header, offset, checksum } = block;
-    const { replay, epochMax } = this.#options;
+    const { replay } = this.#options;
     if ((header.flags & blockFlag.epochStart) !== 0) replay?.handleEpochStart();
     const index = this.#indexFor(header.baseTime);
     index.noteBlock(offset, header.blockBytes, header.sequence, header.epoch, checksum);
     this.#noteUncovered({ file: this.#file, offset, blockBytes: header.blockBytes, sequence: header.sequence, epoch: header.epoch, checksum });
     this.chain = { nextBlock: header.sequence + 1, previousChecksum: checksum, epoch: header.epoch };
     this.#place = { segment: this.#file.segment, offset: index.endOffset };
-    if (epochMax !== null && header.epoch > epochMax) {
-      this.#contradict(offset, `block ${String(header.sequence)} is of epoch ${String(header.epoch)}, the superblock knows none above ${String(epochMax)}`);
-    }
     replay?.handleFrames({ memory: block.memory, from: block.framesStart, to: block.framesEnd, blockStart: block.start, blockOffset: offset });
   }
 
@@ -202,7 +209,10 @@ export class LanePass implements ScanVisitor {
     if (valid) collectNames(block, this.names);
   }
 
-  #contradict(offset: number, reason: string): void {
-    if (this.contradictions.length < 100) this.contradictions.push({ segment: this.#file.segment, offset, reason });
+  #compareEpoch({ header, offset }: FoundBlock): void {
+    const { epochMax } = this.#options;
+    if (epochMax === null || header.epoch <= epochMax || this.laterEpoch !== null) return;
+    const reason = `block ${String(header.sequence)} is of epoch ${String(header.epoch)}, the superblock knows none above ${String(epochMax)}`;
+    this.laterEpoch = { segment: this.#file.segment, offset, reason };
   }
 }

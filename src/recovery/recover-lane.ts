@@ -17,6 +17,7 @@ import type { LaneRecord, Superblock } from "../format/superblock.js";
 import type { FileSystem } from "../storage/storage.js";
 import { readIndexHeaders } from "./index-headers.js";
 import { listLane, segmentPath, type LaneFiles } from "./lane-files.js";
+import { goesOnBehindSeal } from "./later-epoch.js";
 import { LanePass, type ChainEnd, type PassSegment } from "./lane-pass.js";
 import { rebuildIndex } from "./load-segment-index.js";
 import type { DamagedRange, KnownSegment, RecoveredLane, RecoveryReport } from "./recovered-lane.js";
@@ -36,7 +37,7 @@ export interface RecoverLaneOptions {
   readonly readOnly: boolean;
   /** A writer is at work meanwhile: only blocks that it has declared durable count. */
   readonly liveWriter: boolean;
-  /** False: scan every segment, sealed ones too. True when left out. */
+  /** False: scan every segment, sealed ones too, and behind the seal of a closed log. True when left out. */
   readonly trustIndexes?: boolean;
   /** Bytes of one read. */
   readonly chunkBytes?: number;
@@ -65,6 +66,10 @@ class LaneRecovery {
   #headers = new Map<number, IndexHeader>();
   /** Highest block that any valid index names. */
   #vouched = 0;
+  /** Blocks behind the seal are looked at as well: on demand, or because there are some. */
+  #ignoresSeal = false;
+  /** Every segment from the first kept one to this one must have its file. */
+  #lastDue = 0;
   readonly #rebuilt = new Map<number, SegmentIndex>();
   #scannedBytes = 0;
 
@@ -90,6 +95,12 @@ class LaneRecovery {
     const start = await this.#rebuildBetween(this.#firstUntrusted());
     if (this.#options.liveWriter) return this.#runBesideWriter(start);
     const attempt = await this.#follow(start, null);
+    const { pass } = attempt;
+    const { epoch } = this.#record;
+    if (pass.endsAtSeal && (await goesOnBehindSeal(this.#source, this.#kept, pass.end, epoch))) {
+      this.#ignoresSeal = true;
+      return this.#conclude(await this.#follow(start, null));
+    }
     return this.#conclude(attempt);
   }
 
@@ -102,11 +113,16 @@ class LaneRecovery {
       // Files move while the directory is listed. What lies behind a hole is seen at the next look.
       const hole = this.#kept.findIndex((file, index) => index > 0 && file.segment !== (this.#kept[index - 1] as SegmentFile).segment + 1);
       if (hole > 0) this.#kept.length = hole;
-    } else this.#kept = withMissing(this.#kept, firstSegment, directory);
+    }
     const source = { files, directory, lane, uuid: this.#source.uuid };
     const headers = await readIndexHeaders(source, this.#files.indexes.filter((segment) => segment >= firstSegment));
     // An index is written for durable blocks only: what it names must be there, also when its segments are scanned all the same.
     for (const header of headers.values()) this.#vouched = Math.max(this.#vouched, header.lastBlock);
+    // Files may move meanwhile beside a writer only.
+    if (!liveWriter) {
+      this.#lastDue = lastDue(this.#record, headers);
+      this.#kept = withMissing(this.#kept, { first: firstSegment, last: this.#lastDue, directory });
+    }
     if (trustIndexes) this.#headers = headers;
   }
 
@@ -175,16 +191,16 @@ class LaneRecovery {
       const pass = await this.#scanFrom(start, look ? null : replay, limit);
       const { segments } = pass;
       const stateless = segments.length === 0 || (segments.length === 1 && replay.checkpointIncomplete) || replay.beginsInsideGroup;
-      if (start === 0 && stateless && !look) this.#contradictStateless(pass);
+      if (start === 0 && stateless && !look) this.#contradictStateless({ start, pass, replay });
       if (start === 0 || look || !stateless) return { start, pass, replay };
     }
   }
 
   /** Segments are freed when a later one holds the whole state durably: then the first that is kept can't be torn. */
-  #contradictStateless(pass: LanePass): void {
+  #contradictStateless({ pass, replay }: Attempt): void {
     const { firstSegment } = this.#record;
     if (this.#options.liveWriter || firstSegment === 1 || this.#cutOf(pass) <= this.#horizonOf(pass)) return;
-    pass.contradictions.push({ segment: firstSegment, offset: this.#source.alignment, reason: "the segments before were freed, and this one does not hold the state" });
+    replay.contradictions.push({ segment: firstSegment, offset: this.#source.alignment, reason: "the segments before were freed, and this one does not hold the state" });
   }
 
   /**
@@ -200,10 +216,11 @@ class LaneRecovery {
   async #scanFrom(start: number, replay: Replay | null, limit: number | null): Promise<LanePass> {
     const { alignment } = this.#source;
     const { state, epoch, horizon, firstSegment } = this.#record;
-    const { liveWriter } = this.#options;
+    const { liveWriter, trustIndexes = true } = this.#options;
     const first = start === 0 && !liveWriter ? firstSegment : (this.#kept[start]?.segment ?? firstSegment);
     const place = { segment: first, offset: alignment };
-    const seal = state === "closed" && !liveWriter && horizon > 0 ? horizon : null;
+    const hasSeal = state === "closed" && !liveWriter && horizon > 0 && trustIndexes && !this.#ignoresSeal;
+    const seal = hasSeal ? horizon : null;
     const pass = new LanePass({ chain: this.#chainBefore(start), place, alignment, replay, limit, seal, epochMax: liveWriter ? null : epoch });
     this.#scannedBytes += (await scanSegments(this.#source, this.#kept, place, pass)).bytes;
     return pass;
@@ -228,7 +245,7 @@ class LaneRecovery {
     }
     const attempt = await this.#follow(start, Math.min(cut - 1, horizon));
     if (attempt.replay.contradictions.length > 0) return this.#conclude(attempt);
-    return this.#take(attempt, "clean");
+    return this.#take(attempt, { verdict: "clean", label: "beside a writer" });
   }
 
   #horizonOf(pass: LanePass): number {
@@ -265,20 +282,28 @@ class LaneRecovery {
         beyondHighest: pass.marks.reduce((highest, mark) => Math.max(highest, mark.sequence), 0),
         window: blocksInFlightMax,
         unreadableBlocks,
-        contradictions: pass.contradictions.length + replay.contradictions.length,
+        contradictions: replay.contradictions.length,
+        isSuperblockOlder: pass.laterEpoch !== null,
+        isFileMissing: this.#absent(pass).length > 0,
       }),
     );
   }
 
+  /** Segments without which the lane could not be where it is: a segment's name and header are durable before a block of it or of a later one is written. */
+  #absent({ missing, blank, marks }: LanePass): SegmentFile[] {
+    const last = marks.reduce((highest, { segment }) => Math.max(highest, segment), this.#lastDue);
+    return [...missing, ...blank].filter(({ segment }) => segment <= last);
+  }
+
   async #conclude(attempt: Attempt): Promise<RecoveredLane> {
     const row = this.#decide(attempt);
-    if (row.verdict !== "damaged") return this.#take(attempt, row.verdict);
+    if (row.verdict !== "damaged") return this.#take(attempt, row);
     const damaged = await this.#takeDamaged(attempt, row);
     if (this.#options.readOnly) return damaged;
     throw damagedError(this.#options, damaged.report, row);
   }
 
-  async #take(attempt: Attempt, verdict: "clean" | "torn tail"): Promise<RecoveredLane> {
+  async #take(attempt: Attempt, { verdict, label }: Pick<RecoveryRow, "verdict" | "label">): Promise<RecoveredLane> {
     const { pass, replay, start } = attempt;
     const cut = this.#cutOf(pass);
     const horizon = this.#horizonOf(pass);
@@ -297,7 +322,7 @@ class LaneRecovery {
       for (let block = index.firstBlock; block <= index.lastBlock; block++) discarded.push(block);
     }
     return this.#laneOf(attempt, accepted, nextBlock, {
-      verdict, horizon, firstInvalidBlock: cut, discardedBlocks: discarded.sort((a, b) => a - b), damaged: [], lost: [], lostExact: true,
+      verdict, row: label, horizon, firstInvalidBlock: cut, discardedBlocks: discarded.sort((a, b) => a - b), damaged: [], lost: [], lostExact: true,
     });
   }
 
@@ -315,13 +340,18 @@ class LaneRecovery {
   async #takeDamaged(attempt: Attempt, row: RecoveryRow): Promise<RecoveredLane> {
     const { pass, replay } = attempt;
     const horizon = this.#horizonOf(pass);
-    const salvage = await salvageLane({ source: this.#source, record: this.#record, kept: this.#kept, directory: this.#options.directory, pass, replay, horizon });
-    const contradictions = [...pass.contradictions, ...replay.contradictions].map(
+    const salvage = await salvageLane({
+      source: this.#source, record: this.#record, kept: this.#kept, directory: this.#options.directory, pass, replay, horizon,
+      // Below H they are part of a gap.
+      blank: row.label === "missing file" ? this.#absent(pass).filter((file) => pass.blank.includes(file)) : [],
+    });
+    const contradictions = [...(pass.laterEpoch === null ? [] : [pass.laterEpoch]), ...replay.contradictions].map(
       ({ segment, offset, reason }): DamagedRange => ({ segment, path: segmentPath(this.#options.directory, segment), from: offset, to: offset, reason }),
     );
     this.#notes.push(`${row.label}: ${row.why}`);
     return this.#laneOf(attempt, salvage.segments, Math.max(salvage.lastBlock, horizon) + 1, {
       verdict: "damaged",
+      row: row.label,
       horizon,
       firstInvalidBlock: this.#cutOf(pass),
       discardedBlocks: [],
@@ -385,23 +415,37 @@ class LaneRecovery {
 
 type VerdictReport = Pick<
   RecoveryReport,
-  "verdict" | "horizon" | "firstInvalidBlock" | "discardedBlocks" | "damaged" | "lost" | "lostExact"
+  "verdict" | "row" | "horizon" | "firstInvalidBlock" | "discardedBlocks" | "damaged" | "lost" | "lostExact"
 >;
 
-/** With an entry for the first of every run of ids that has no file: scanning it finds that out. */
-function withMissing(segments: readonly SegmentFile[], first: number, directory: string): SegmentFile[] {
+/**
+ * The last segment whose file must be there. A lane's first segment is durable before the superblock names an epoch, and
+ * every later one before the lane leaves the one before, which comes before that one's index is written.
+ */
+function lastDue({ epoch, epochSegment }: LaneRecord, headers: ReadonlyMap<number, IndexHeader>): number {
+  let last = epoch > 0 ? epochSegment : 0;
+  for (const segment of headers.keys()) last = Math.max(last, segment + 1);
+  return last;
+}
+
+/** With an entry for the first of every run of ids up to `last` that has no file: scanning it finds that out. */
+function withMissing(segments: readonly SegmentFile[], { first, last, directory }: { readonly first: number; readonly last: number; readonly directory: string }): SegmentFile[] {
   let due = first;
-  return segments.flatMap((file) => {
+  const kept = segments.flatMap((file) => {
     const missing = file.segment === due ? [] : [{ segment: due, path: segmentPath(directory, due) }];
     due = file.segment + 1;
     return [...missing, file];
   });
+  return due <= last ? [...kept, { segment: due, path: segmentPath(directory, due) }] : kept;
 }
 
 function nullIfDamaged(error: unknown): null {
   if (error instanceof RingwallError && (error.code === "RINGWALL_DAMAGED" || error.code === "RINGWALL_TRIMMED")) return null;
   throw error;
 }
+
+const remedyOfDamage = "Open it with { readOnly: true } to read what is left; `ringwall verify` lists the damage, `ringwall repair` brings the log back.";
+const remedyOfOlder = "Put the newest superblock back, if there is a copy. If not: { readOnly: true } reads the log, `ringwall verify` lists the damage, `ringwall repair` goes by the blocks and brings the log back.";
 
 function damagedError({ lane }: RecoverLaneOptions, report: RecoveryReport, row: RecoveryRow): RingwallError {
   const range = report.damaged[0];
@@ -413,6 +457,6 @@ function damagedError({ lane }: RecoverLaneOptions, report: RecoveryReport, row:
   return new RingwallError("RINGWALL_DAMAGED", `${row.why} (${range?.reason ?? row.label}); lost: ${lost.length === 0 ? "no record that is known" : lost.join(", ")}${more}`, {
     place,
     details: report,
-    remedy: "Open it with { readOnly: true } to read what is left; `ringwall verify` lists the damage, `ringwall repair` brings the log back.",
+    remedy: row.label === "older superblock" ? remedyOfOlder : remedyOfDamage,
   });
 }

@@ -24,6 +24,8 @@ export interface DamagedRange {
 export interface RecoveryReport {
   readonly lane: number;
   readonly verdict: "clean" | "torn tail" | "damaged";
+  /** The row of the recovery table (docs/FORMAT.md) that held; "beside a writer" where none was asked. */
+  readonly row: string;
   /** Highest block sequence known durable before the crash (H in docs/FORMAT.md). */
   readonly horizon: number;
   /** First block sequence that is not valid (g). */

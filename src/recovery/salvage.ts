@@ -28,6 +28,8 @@ export interface SalvageOptions {
   readonly pass: LanePass;
   readonly replay: Replay;
   readonly horizon: number;
+  /** Files of which nothing is left, where no gap will be found. */
+  readonly blank: readonly SegmentFile[];
 }
 
 export interface Salvage {
@@ -84,7 +86,8 @@ class LaneSalvage {
   }
 
   async run(): Promise<Salvage> {
-    const { pass, replay, horizon } = this.#options;
+    const { pass, replay, horizon, blank } = this.#options;
+    for (const file of blank) this.#report(file.segment, 0, 0, "neither its header nor any block of it is valid");
     for (const file of pass.missing) this.#report(file.segment, 0, 0, "the file is missing");
     for (const mark of withoutOvertaken(pass.marks)) {
       // Epochs never go back: a block of an older one is what it left behind its end.
@@ -95,6 +98,8 @@ class LaneSalvage {
       await this.#takeBlock(mark);
     }
     if (this.#nextBlock <= horizon) await this.#crossGap(null);
+    // Nothing tells what stood in a file behind the last block.
+    else if ([...pass.missing, ...blank].some(({ segment }) => segment >= this.#place.segment)) this.#miss(0, Number.POSITIVE_INFINITY);
     replay.finish();
     const lost = replay.losses.ranges(replay.table).map((range): LostRange => {
       const name = replay.table.byId(range.partition)?.name;
@@ -150,6 +155,8 @@ class LaneSalvage {
       const unused = frames === 0 && region.segment === from.segment && regions.length > 1;
       if (!unused) this.#damaged.push(region);
     }
+    const isReported = regions.length > 0 || this.#options.pass.missing.some(({ segment }) => segment >= from.segment && segment <= last);
+    if (!isReported) this.#report(from.segment, from.offset, from.offset, `${reason}: the file ends here`);
     this.#nextBlock = next?.sequence ?? horizon + 1;
   }
 

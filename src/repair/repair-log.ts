@@ -194,7 +194,8 @@ class Repair {
       const last = recovered.segments[recovered.segments.length - 1];
       const place = { segment: last?.segment ?? 1, offset: last?.index?.endOffset ?? log.alignment };
       const { epoch } = superblock.lanes[lane.lane] as LaneRecord;
-      if (!(await hasLaterEpoch(source, lane.files.segments, place, epoch))) return { recovered, notes: [], damaged, isEndUnknown: false };
+      const isOlder = recovered.report.row === "older superblock" || (await hasLaterEpoch(source, lane.files.segments, place, epoch));
+      if (!isOlder) return { recovered, notes: [], damaged, isEndUnknown: false };
       damaged.push({ path: `${this.#directory}/${superblockName}`, lane: lane.lane, segment: null, from: 0, to: 0, reason: "it is older than the blocks: a former one was put back" });
     }
     const { record, isSealed } = await gatherEvidence(source, lane.directory, lane.files);

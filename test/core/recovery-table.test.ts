@@ -10,7 +10,9 @@ function* allFacts(): Generator<RecoveryFacts> {
     for (const cut of ["within horizon", "beyond horizon"] as const)
       for (const beyond of ["none", "in window", "outside window"] as const)
         for (const unreadable of ["none", "in window", "outside window"] as const)
-          for (const contents of ["agree", "contradict"] as const) yield { state, cut, beyond, unreadable, contents };
+          for (const contents of ["agree", "contradict"] as const)
+            for (const superblock of ["current", "older"] as const)
+              for (const files of ["there", "missing"] as const) yield { state, cut, beyond, unreadable, contents, superblock, files };
 }
 
 test("every input meets exactly one row, and every row is met", () => {
@@ -22,12 +24,16 @@ test("every input meets exactly one row, and every row is met", () => {
     met.set(rows[0]!.label, (met.get(rows[0]!.label) ?? 0) + 1);
     count++;
   }
-  assert.equal(count, 72);
+  assert.equal(count, 288);
   assert.deepEqual([...met.keys()].sort(), recoveryTable.map((row) => row.label).sort());
 });
 
 test("a lost durable block is damage, whatever else is the case", () => {
   for (const facts of allFacts()) if (facts.cut === "within horizon") assert.equal(decideRecovery(facts).verdict, "damaged");
+});
+
+test("an older superblock and a missing file are damage, whatever else is the case", () => {
+  for (const facts of allFacts()) if (facts.superblock === "older" || facts.files === "missing") assert.equal(decideRecovery(facts).verdict, "damaged");
 });
 
 test("only an open lane has a torn tail, and only with everything behind the cut inside the window", () => {
@@ -40,7 +46,7 @@ test("only an open lane has a torn tail, and only with everything behind the cut
 });
 
 const counts: RecoveryCounts = {
-  state: "open", horizon: 9, firstInvalid: 10, beyondLowest: 0, beyondHighest: 0, window: 4, unreadableBlocks: 0, contradictions: 0,
+  state: "open", horizon: 9, firstInvalid: 10, beyondLowest: 0, beyondHighest: 0, window: 4, unreadableBlocks: 0, contradictions: 0, isSuperblockOlder: false, isFileMissing: false,
 };
 
 test("the edges of the inputs: g at and above H, blocks at both ends of the window", () => {
@@ -61,6 +67,9 @@ test("the edges of the inputs: g at and above H, blocks at both ends of the wind
     [{ unreadableBlocks: 5, state: "closed" }, "closed"],
     [{ unreadableBlocks: 1e6, window: blocksInFlightUnbounded }, "torn"],
     [{ contradictions: 1, horizon: 20 }, "contradiction"],
+    [{ isFileMissing: true }, "missing file"],
+    [{ isFileMissing: true, horizon: 10 }, "lost block"],
+    [{ isSuperblockOlder: true, isFileMissing: true, contradictions: 1, horizon: 20 }, "older superblock"],
   ];
   for (const [change, label] of cases) assert.equal(decideRecovery(factsOf({ ...counts, ...change })).label, label, JSON.stringify(change));
 });

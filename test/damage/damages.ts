@@ -55,6 +55,7 @@ function* superblockDamages({ files, older, other }: Image, { bits }: Density): 
   const swapped = Buffer.concat([whole.subarray(4096, 8192), whole.subarray(0, 4096), whole.subarray(8192)]);
   yield { kind: "superblock pages swapped", title: "copies 0 and 1", changes: new Map([[superblock, swapped]]) };
   yield { kind: "superblock of another log", title: "all copies", changes: new Map([[superblock, other.get(superblock)!]]) };
+  yield { kind: "superblock of an earlier time", title: "all copies", changes: new Map([[superblock, older.get(superblock)!]]) };
   yield { kind: "superblock pages older", title: "copies 2 and 3", changes: new Map([[superblock, Buffer.concat([whole.subarray(0, 8192), older.get(superblock)!.subarray(8192)])]]) };
 }
 

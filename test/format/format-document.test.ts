@@ -185,7 +185,7 @@ test("index header, and a body as the document describes it", () => {
 });
 
 test("the recovery table has the code's rows and verdicts, in its order", () => {
-  const documented = table(["row", "frames"]).map((row) => [row["row"], row["verdict"]]);
+  const documented = table(["row", "superblock"]).map((row) => [row["row"], row["verdict"]]);
   assert.deepEqual(documented, recoveryTable.map((row) => [row.label, row.verdict]));
 });
 

@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { crc32c } from "#src/base/crc32c.js";
 import { Log, type LogOptions, type RingwallErrorCode } from "#src/index.js";
 import { RemoteWriter } from "./child-process.js";
-import { contents, freshPath, listing, onEachBackend, refused, small, withLog, type Backend } from "./log-fixture.js";
+import { contents, crashCopy, freshPath, listing, onEachBackend, refused, small, withLog, type Backend } from "./log-fixture.js";
 
 interface Refusal {
   readonly title: string;
@@ -125,6 +125,33 @@ onEachBackend("refused", (backend) => {
         await withLog(alone, { backend, readOnly: true }, async (log) => assert.deepEqual(await contents(log.partition("p")), ["1", "2", "3"]));
       }
     }
+  });
+
+  test("a former superblock put back over a newer one: refused with the way out, and a reader gets every record and the verdict", async () => {
+    const directory = freshPath();
+    await smallLog(directory, backend);
+    const former = fs.readFileSync(path.join(directory, "superblock"));
+    await withLog(directory, { backend, ...small }, (log) => log.partition("p").append("3"));
+    fs.writeFileSync(path.join(directory, "superblock"), former);
+    const before = listing(directory);
+    const error = await refused("RINGWALL_DAMAGED", () => Log.open(directory, { backend, ...small }));
+    assert.match(error.message, /the superblock is older than the blocks: a former one was put back.*epoch 2, the superblock knows none above 1.*Put the newest superblock back.*ringwall repair/s);
+    await withLog(directory, { backend, readOnly: true }, async (log) => {
+      assert.deepEqual([log.info.recovery[0]!.verdict, log.info.recovery[0]!.row], ["damaged", "older superblock"]);
+      assert.deepEqual(await contents(log.partition("p")), ["1", "2", "3"]);
+    });
+    assert.deepEqual(listing(directory), before);
+  });
+
+  test("killed in its first epoch, and all segments removed since: no empty log", async () => {
+    const directory = freshPath();
+    const log = await Log.open(directory, { backend, ...small });
+    await log.partition("p").append("1");
+    const killed = crashCopy(directory);
+    await log.close();
+    for (const name of fs.readdirSync(path.join(killed, "lane-00"))) fs.rmSync(path.join(killed, "lane-00", name));
+    await refused("RINGWALL_DAMAGED", () => Log.open(killed, { backend, ...small }));
+    await withLog(killed, { backend, readOnly: true }, async (reader) => { assert.equal(reader.info.recovery[0]!.row, "missing file"); });
   });
 
   test("a directory is no reason to refuse: empty, or with what an interrupted creation left", async () => {

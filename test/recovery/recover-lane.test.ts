@@ -23,6 +23,7 @@ const three = ["1:one", "2:two", "3:three"];
 
 test("a new log: nothing written, nothing wrong", async () => {
   await withLog(async (log) => {
+    log.laneRecord = { ...log.laneRecord, epoch: 0, state: "closed" };
     const lane = await recover(log);
     assert.deepEqual([lane.report.verdict, lane.nextBlock, lane.previousChecksum, lane.segments.length], ["clean", 1, 0, 0]);
   });
@@ -38,6 +39,7 @@ test("a new log whose first segment was only prepared: the file is free", async 
 
 test("all-zero files: a segment and one prepared ahead whose headers never arrived are free", async () => {
   await withLog(async (log) => {
+    log.laneRecord = { ...log.laneRecord, epoch: 0, state: "closed" };
     log.prepare(1, false);
     log.prepare(2, false);
     const lane = await recover(log);
@@ -250,6 +252,7 @@ test("a higher epoch without its start flag, and a start flag without a higher e
   for (const change of [{ epoch: 2, flags: 0 }, { epoch: 1, flags: blockFlag.epochStart }]) {
     await withLog(async (log) => {
       begin(log);
+      log.laneRecord = { ...log.laneRecord, epoch: change.epoch, epochOffset: change.epoch === 2 ? log.offset : alignment };
       log.block([record(1, 4, "four")], { ...change, horizon: 3 });
       assert.equal((await recover(log)).nextBlock, 4);
     });

@@ -62,8 +62,6 @@ class Run {
   #client: Client | null = null;
   /** Ends the life under way. */
   #endLife: (end: End) => void = () => undefined;
-  /** The last life closed the log, so that this opening must find it closed. */
-  #wasClosed = false;
 
   constructor(seed: number, trace?: (line: string) => void) {
     this.#random = new Random(seed, 2);
@@ -140,7 +138,6 @@ class Run {
   }
 
   #dieOf(end: End, storage: SimStorage, options: ResolvedOptions): void {
-    this.#wasClosed = end === "closed";
     if (this.#client === null && (end === "power" || end === "kill")) this.numbers.met("crash while opening");
     for (const other of this.#beside.splice(0)) if (other.owner.alive) this.machine.kill(other.owner);
     if (end === "power") {
@@ -166,7 +163,6 @@ class Run {
     const log = await this.#open(storage, options);
     if (log === null) return this.#plan.flavour === "damage" ? "over" : "kill";
     if (!(await this.#verify(log))) return "over";
-    this.#wasClosed = false;
     const { machine } = this;
     const client = (this.#client = new Client({
       log, options, lanes: this.#lanes, plan: this.#plan, random: this.#random,
@@ -235,7 +231,7 @@ class Run {
     try {
       const log = await Log.openOn({ storage, reason: "simulation" }, directory, options);
       this.numbers.opens++;
-      for (const report of log.info.recovery) this.numbers.noteVerdict(report, this.#wasClosed);
+      for (const report of log.info.recovery) this.numbers.noteVerdict(report);
       return log;
     } catch (error) {
       if (!(error instanceof RingwallError)) throw error;
@@ -257,7 +253,7 @@ class Run {
     this.numbers.damageReported++;
     const report = error.details as RecoveryReport | undefined;
     if (report?.notes === undefined) return;
-    this.numbers.noteVerdict(report, this.#wasClosed);
+    this.numbers.noteVerdict(report);
     await this.#verifyDamaged(storage, options, report);
   }
 
