@@ -63,6 +63,19 @@ for (const { backend, skip } of backends) {
       assert.ok(((document["sealed"] as Document)["segments"] as number) >= 3, "one log has several segments");
     });
 
+    test("recover --damage: by index little is read, without it all, and every damaged page is named", async () => {
+      const document = await documentOf(["recover", "--backend", backend, "--bytes", "12MiB", "--segment-bytes", "1MiB", "--sealed-bytes", "1MiB", "--record-bytes", "1000", "--repeat", "2", "--damage"]);
+      demandContext(document);
+      const parts = ["incremental", "full", "damaged"].map((name) => document[name] as Document) as [Document, Document, Document];
+      for (const part of parts) demandNumbers(part, ["median.openMillis", "min.megabytesPerSecond", "max.recordsPerSecond", "segments", "scannedBytes"]);
+      const [incremental, full, damaged] = parts;
+      assert.ok((incremental["scannedBytes"] as number) < (full["scannedBytes"] as number) / 2, String(incremental["scannedBytes"]));
+      assert.equal(full["scannedRecords"], Math.ceil((12 * 1024 ** 2) / 1000));
+      assert.deepEqual([incremental["verdict"] === "damaged", full["verdict"] === "damaged", damaged["verdict"]], [false, false, "damaged"]);
+      assert.ok((damaged["pagesDamaged"] as number) >= 5 && (damaged["recordsLost"] as number) > 0 && (damaged["rangesNamed"] as number) > 0, JSON.stringify(damaged));
+      assert.equal(damaged["pagesUnnamed"], 0);
+    });
+
     test("floor: single writes and large ones, and how they were made", async () => {
       const document = await documentOf(["floor", "--backend", backend, "--seconds", "0.1", "--repeat", "2"]);
       demandContext(document);

@@ -52,3 +52,9 @@ export function listOf(max: number): (text: string) => number[] {
   const parse = atMost(max, parseSequence);
   return (text) => text.split(",").map((item) => parse(item.trim()));
 }
+
+export function parsePercent(text: string): number {
+  const percent = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!(percent > 0 && percent <= 50)) throw new InvalidArgumentError("Wanted is a percentage, more than 0 and up to 50.");
+  return percent;
+}

@@ -1,14 +1,15 @@
 // `ringwall bench recover`: how long opening takes. An empty log; a closed log with many sealed segments; and a log whose
 // writer was killed, with all its records in one segment, so that every byte of it must be scanned.
 
-import { Log } from "../../thread/log.js";
 import type { LogOptions } from "../../log/options.js";
 import type { ExitCode } from "../exit-codes.js";
 import { bytesText, countText, tableText } from "../quantities.js";
 import type { BenchMachine } from "./bench-machine.js";
 import { optionsOf, runBench, type BenchContext, type BenchFlags } from "./bench-run.js";
 import { factsText, rangedText } from "./bench-text.js";
+import { measureGrown, type GrownReport } from "./recover-grown.js";
 import { spreadOf, type Spread } from "./spread.js";
+import { scanFigures, timedOpen, type OpenFigures, type Opened, type ScanFigures } from "./timed-open.js";
 import { writeAndKill, writeAndClose } from "./unclean-log.js";
 
 export interface RecoverBenchFlags extends BenchFlags {
@@ -16,19 +17,15 @@ export interface RecoverBenchFlags extends BenchFlags {
   readonly recordBytes: number;
   readonly sealedBytes: number;
   readonly repeat: number;
+  /** Of the log of many segments. */
+  readonly segmentBytes: number;
+  readonly incremental?: boolean;
+  /** Percent; true: one. */
+  readonly damage?: number | true;
 }
 
-interface OpenFigures {
-  readonly openMillis: number;
-}
-
-interface ScanFigures extends OpenFigures {
-  /** Of what recovery read, in megabytes of 10^6 bytes. */
-  readonly megabytesPerSecond: number;
-  readonly recordsPerSecond: number;
-}
-
-export interface RecoverReport {
+/** `incremental`, `full` and `damaged` only where they were asked for. */
+export interface RecoverReport extends Partial<GrownReport> {
   readonly bench: "recover";
   readonly backend: string;
   readonly rounds: number;
@@ -57,7 +54,12 @@ async function measure(flags: RecoverBenchFlags, context: BenchContext): Promise
   const sealed = await measureSealed(flags, context);
   onStep(`writing ${bytesText(flags.bytes)} into a log whose writer is killed`);
   const unclean = await measureUnclean(flags, context);
-  return { bench: "recover", backend, rounds: flags.repeat, create: spreadOf(create), empty: spreadOf(empty), sealed, unclean, machine, options: optionsOf(flags) };
+  const grown = flags.incremental === true || flags.damage !== undefined ? await measureGrown({ ...flags, damage: damageOf(flags) }, context) : {};
+  return { bench: "recover", backend, rounds: flags.repeat, create: spreadOf(create), empty: spreadOf(empty), sealed, unclean, ...grown, machine, options: optionsOf(flags) };
+}
+
+function damageOf({ damage }: RecoverBenchFlags): number | null {
+  return damage === undefined ? null : damage === true ? 1 : damage;
 }
 
 async function measureEmpty({ repeat, backend }: RecoverBenchFlags, { place, isStopped }: BenchContext): Promise<{ create: OpenFigures[]; empty: OpenFigures[]; backend: string }> {
@@ -99,36 +101,9 @@ async function measureUnclean(flags: RecoverBenchFlags, { place, isStopped, inte
   const rounds: Opened[] = [];
   for (let round = 0; round < repeat && !isStopped(); round++) rounds.push(await timedOpen(directory, { ...options, readOnly: true }));
   const last = await timedOpen(directory, options);
+  place.discard(directory);
   const { scannedBytes, scannedRecords, verdict } = first;
   return { ...spreadOf(rounds.map(scanFigures)), scannedBytes, scannedRecords, verdict, fromDevice: scanFigures(first), forWriting: scanFigures(last) };
-}
-
-interface Opened extends OpenFigures {
-  readonly backend: string;
-  readonly scannedBytes: number;
-  readonly scannedRecords: number;
-  readonly segments: number;
-  readonly verdict: string;
-}
-
-async function timedOpen(directory: string, options: LogOptions): Promise<Opened> {
-  const started = performance.now();
-  const log = await Log.open(directory, options);
-  const openMillis = performance.now() - started;
-  await log.close();
-  const [report] = log.info.recovery;
-  return {
-    openMillis,
-    backend: log.info.backend,
-    scannedBytes: report?.scannedBytes ?? 0,
-    scannedRecords: report?.scannedRecords ?? 0,
-    segments: report?.segments ?? 0,
-    verdict: report?.verdict ?? "none",
-  };
-}
-
-function scanFigures({ openMillis, scannedBytes, scannedRecords }: Opened): ScanFigures {
-  return { openMillis, megabytesPerSecond: scannedBytes / openMillis / 1000, recordsPerSecond: (scannedRecords / openMillis) * 1000 };
 }
 
 /** Room for every record with its frame, and for blocks' headers and padding. */
@@ -137,7 +112,7 @@ function segmentFor(bytes: number, recordBytes: number): number {
   return Math.ceil((framed * 1.1 + 16 * 1024 ** 2) / 4096) * 4096;
 }
 
-function recoverText({ create, empty, sealed, unclean, machine, backend }: RecoverReport): string {
+function recoverText({ create, empty, sealed, unclean, incremental, full, damaged, machine, backend }: RecoverReport): string {
   const millis = (spread: Spread<OpenFigures>): string => rangedText({ median: spread.median.openMillis, min: spread.min.openMillis, max: spread.max.openMillis }, 1);
   const rate = rangedText({ median: unclean.median.megabytesPerSecond, min: unclean.min.megabytesPerSecond, max: unclean.max.megabytesPerSecond }, 0);
   const rows = [
@@ -149,5 +124,10 @@ function recoverText({ create, empty, sealed, unclean, machine, backend }: Recov
     ["after a kill, first time", unclean.fromDevice.openMillis.toFixed(1), `${countText(unclean.fromDevice.megabytesPerSecond)} MB/s`],
     ["after a kill, for writing", unclean.forWriting.openMillis.toFixed(1), `${countText(unclean.forWriting.megabytesPerSecond)} MB/s`],
   ];
+  const grown = { "many segments, by index": incremental, "many segments, all read": full, "the same, damaged": damaged };
+  for (const [name, figures] of Object.entries(grown)) {
+    if (figures !== undefined) rows.push([name, millis(figures), `${countText(figures.median.megabytesPerSecond)} MB/s; ${countText(figures.segments)} segments, ${bytesText(figures.scannedBytes)}, ${countText(figures.scannedRecords)} records, ${figures.verdict}`]);
+  }
+  if (damaged !== undefined) rows.push(["", "", `${countText(damaged.pagesDamaged)} pages damaged, ${countText(damaged.pagesUnnamed)} of them not named; ${countText(damaged.rangesNamed)} ranges, ${countText(damaged.recordsLost)} records lost`]);
   return [tableText(rows), "", `backend ${backend}`, factsText({ machine })].join("\n");
 }

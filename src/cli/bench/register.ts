@@ -1,10 +1,10 @@
 // The command `ringwall bench` and its benches. Definitions only; what they do is loaded when they run.
 
 import { type Command, Option } from "commander";
-import { parseCount, parseSeconds, parseSequence, withCommonOptions } from "../common-options.js";
+import { parseBytes, parseCount, parseSeconds, parseSequence, withCommonOptions } from "../common-options.js";
 import { type Outcome, exitCode } from "../exit-codes.js";
 import type { AppendBenchFlags } from "./append-command.js";
-import { atMost, bytesHelp, parsePositiveBytes, withLogOptions, withRounds } from "./bench-options.js";
+import { atMost, bytesHelp, parsePercent, parsePositiveBytes, withLogOptions, withRounds } from "./bench-options.js";
 import type { EnqueueBenchFlags } from "./enqueue-command.js";
 import type { FloorBenchFlags } from "./floor-command.js";
 import type { RecoverBenchFlags } from "./recover-command.js";
@@ -64,7 +64,10 @@ function registerRecover(bench: Command, outcome: Outcome): void {
     .description("open an empty log, a closed one with many segments, and one whose writer was killed, where all must be read")
     .option("--bytes <bytes>", "payload of the log whose writer is killed, in one segment", atMost(64 * 1024 ** 3, parsePositiveBytes), 512 * 1024 ** 2)
     .option("--record-bytes <bytes>", "of each record", atMost(16 * 1024 ** 2, parsePositiveBytes), 1024)
-    .option("--sealed-bytes <bytes>", "payload of the closed log, in segments of 1 MiB", atMost(64 * 1024 ** 3, parsePositiveBytes), 64 * 1024 ** 2);
+    .option("--sealed-bytes <bytes>", "payload of the closed log, in segments of 1 MiB", atMost(64 * 1024 ** 3, parsePositiveBytes), 64 * 1024 ** 2)
+    .option("--incremental", "also a log of --bytes in many segments, with the indexes of sealed segments and without them")
+    .option("--damage [percent]", "the same, and then with that share of its pages damaged (without a number: 1)", parsePercent)
+    .option("--segment-bytes <bytes>", "of the log of many segments", parseBytes, 100 * 1024 ** 2);
   withRounds(command, 5);
   withCommonOptions(command, "ringwall bench recover --dir . --bytes 1GiB --record-bytes 1024")
     .addHelpText("after", bytesHelp)

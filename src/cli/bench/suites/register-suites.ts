@@ -1,6 +1,6 @@
 // The suites of `ringwall bench`, as commands. Definitions only; what a suite does is loaded when it runs.
 
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { parseSeconds, parseSequence, withCommonOptions } from "../../common-options.js";
 import type { Outcome } from "../../exit-codes.js";
 import { atMost, bytesHelp, listOf, parsePositiveBytes, withLogOptions, withRounds, withSpace } from "../bench-options.js";
@@ -95,6 +95,18 @@ const suites: readonly SuiteCommand[] = [
       .option("--warehouses <n>", "size of the tables", atMost(100, parseSequence), 4)
       .option("--warm-up <seconds>", "how long callers run before the first round", parseSeconds, 0.5),
     load: async () => (await import("./transactions-suite.js")).transactionsSuite,
+  },
+  {
+    name: "syscalls",
+    description: "system calls per second of a writing process, with SQPOLL and without; needs strace or perf",
+    example: "ringwall bench syscalls --dir . --seconds 10",
+    seconds: 10,
+    repeat: 3,
+    options: (command) => withLogOptions(command)
+      .option("--bytes <bytes>", "of each record", atMost(recordBytesMax, parsePositiveBytes), 1024)
+      .option("--callers <n>", "how many at once", atMost(callersMax, parseSequence), 256)
+      .addOption(new Option("--counter <program>", "what counts; auto: strace, else perf").choices(["auto", "strace", "perf"]).default("auto")),
+    load: async () => (await import("./syscalls-suite.js")).syscallsSuite,
   },
 ];
 

@@ -1,0 +1,60 @@
+// The writing process of `bench syscalls`: callers that append while they are told to, and nothing besides.
+
+import { Log } from "../../../log/log.js";
+import { LogContender } from "../log-contender.js";
+import { logFactsOf } from "../log-settings.js";
+import { makePayloads } from "../payloads.js";
+import { Trimmer } from "../trimmer.js";
+import type { WriterOrder, WriterReply, WriterRequest } from "./writer-process.js";
+
+const warmUpSeconds = 0.2;
+const trimEvery = 4096;
+
+const request = JSON.parse(process.argv[2] ?? "{}") as WriterRequest;
+const payloads = makePayloads(request.bytes);
+let records = 0;
+let isRunning = false;
+let callers: Promise<unknown> = Promise.resolve();
+
+const reply = (message: WriterReply): void => { process.send?.(message); };
+
+try {
+  const log = await Log.open(request.directory, request.options);
+  const facts = logFactsOf(log);
+  await LogContender.over(log, request.directory, { callers: request.callers, bytes: request.bytes, partitions: 1, batch: 1, everyCall: 16, trims: true }).warmUp(warmUpSeconds, () => false);
+  const partition = log.partition("bench-0");
+  const trimmer = new Trimmer(log, [partition]);
+  const call = async (caller: number): Promise<void> => {
+    for (let item = caller; isRunning; item++) {
+      await partition.append(payloads[item % payloads.length] as Uint8Array);
+      records++;
+      if (records % trimEvery === 0) trimmer.check();
+    }
+  };
+  const obey = async (order: WriterOrder): Promise<void> => {
+    if (order === "run") {
+      isRunning = true;
+      callers = Promise.all(Array.from({ length: request.callers }, (_, caller) => call(caller)));
+      // Whoever rests awaits it too, and is told.
+      callers.catch(() => undefined);
+    }
+    if (order === "rest" || order === "close") {
+      isRunning = false;
+      await callers;
+      await trimmer.settled();
+    }
+    if (order === "close") {
+      await log.close();
+      process.disconnect();
+    } else reply({ records, facts });
+  };
+  process.on("message", (order: WriterOrder) => {
+    obey(order).catch((error: unknown) => { reply({ records, facts, failure: String(error) }); });
+  });
+  // Whoever started it is gone.
+  process.on("disconnect", () => { process.exit(); });
+  reply({ records, facts });
+} catch (error) {
+  reply({ records, facts: {}, failure: String(error) });
+  process.disconnect();
+}
