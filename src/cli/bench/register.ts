@@ -8,6 +8,7 @@ import { atMost, bytesHelp, parsePercent, parsePositiveBytes, withLogOptions, wi
 import type { EnqueueBenchFlags } from "./enqueue-command.js";
 import type { FloorBenchFlags } from "./floor-command.js";
 import type { RecoverBenchFlags } from "./recover-command.js";
+import { registerResults } from "./results/register-results.js";
 import { registerSuites } from "./suites/register-suites.js";
 
 /** `outcome` gets the exit code. */
@@ -18,6 +19,7 @@ export function registerBench(program: Command, outcome: Outcome = { code: exitC
   registerRecover(bench, outcome);
   registerFloor(bench, outcome);
   registerSuites(bench, outcome);
+  registerResults(bench, outcome);
 }
 
 function registerAppend(bench: Command, outcome: Outcome): void {

@@ -1,6 +1,6 @@
 // The writing process of `bench syscalls`: callers that append while they are told to, and nothing besides.
 
-import { Log } from "../../../log/log.js";
+import { Log } from "../../../thread/log.js";
 import { LogContender } from "../log-contender.js";
 import { logFactsOf } from "../log-settings.js";
 import { makePayloads } from "../payloads.js";
