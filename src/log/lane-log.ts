@@ -15,7 +15,7 @@ import { openReader, openWriter, type OpenedReader, type OpenedWriter } from "./
 import { resolveOptions, type LogOptions, type ResolvedOptions } from "./options.js";
 import { LanePartition, readOnlyError } from "./lane-partition.js";
 import type { Log, LogInfo, LogStats, PartitionOptions, WriteItem } from "./log.js";
-import { checkedItems, checkPartitionName, checkPlacement, noPlacement } from "./log-arguments.js";
+import { checkDirectory, checkedItems, checkPartitionName, checkPlacement, noPlacement } from "./log-arguments.js";
 import type { ReadOnlyLane } from "./read-only-lane.js";
 
 /** What a log runs on instead of the backend that would be chosen: for tests on simulated storage. */
@@ -76,11 +76,10 @@ export class LaneLog implements Log {
 
   /** As `open`, on a given storage. */
   static async openOn(environment: LogEnvironment, directory: string, options: ResolvedOptions): Promise<LaneLog> {
-    if (typeof directory !== "string" || directory === "" || directory.includes("\0")) {
-      throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "the directory must be a path, a string that is not empty");
-    }
+    checkDirectory(directory);
     const request = { directory, storage: environment.storage, options };
     try {
+      if (options.lane === "thread") throw new RingwallError("RINGWALL_INVALID_OPTION", "a storage that is given can't go to another thread");
       const opened = options.readOnly ? await openReader(request) : await openWriter(request);
       return new LaneLog(environment, directory, options, opened);
     } catch (error) {

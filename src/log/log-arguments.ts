@@ -10,6 +10,11 @@ export interface CheckedItem {
   readonly data: Uint8Array | string;
 }
 
+export function checkDirectory(directory: unknown): asserts directory is string {
+  if (typeof directory === "string" && directory !== "" && !directory.includes("\0")) return;
+  throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "the directory must be a path, a string that is not empty");
+}
+
 /** Throws RINGWALL_INVALID_ARGUMENT unless `name` can be a partition's. */
 export function checkPartitionName(name: unknown): asserts name is string {
   const bytes = typeof name === "string" ? Buffer.from(name, "utf8") : null;

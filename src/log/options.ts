@@ -28,6 +28,11 @@ export interface LogOptions {
   readonly create?: boolean;
   /** What an append's acknowledgement means. Default `{ mode: "sync" }`. */
   readonly durability?: DurabilityOption;
+  /**
+   * Where the lanes run. "inline" (default): in this thread. "thread": all of them in one thread that the log owns; then
+   * any number of threads may append, each with `Log.attach(log.share())`.
+   */
+  readonly lane?: "inline" | "thread";
   /** Physical logs to spread partitions over, 1 to 32; counts when the log is created. Default 1. */
   readonly lanes?: number;
   /** Size at which a segment is full, bytes, a multiple of 4096. Default 100 MiB. */
@@ -64,6 +69,7 @@ export interface ResolvedOptions {
   readonly readOnly: boolean;
   readonly create: boolean;
   readonly durability: ResolvedDurability;
+  readonly lane: "inline" | "thread";
   readonly lanes: number;
   readonly segmentBytes: number;
   readonly segmentAgeMs: number;
@@ -82,7 +88,7 @@ const mebibyte = 1024 * 1024;
 const poolBytesMax = 1024 * mebibyte;
 
 const known = new Set<string>([
-  "backend", "readOnly", "create", "durability", "lanes", "segmentBytes", "segmentAgeMs", "bufferBytes", "bufferCount", "blocksInFlight",
+  "backend", "readOnly", "create", "durability", "lane", "lanes", "segmentBytes", "segmentAgeMs", "bufferBytes", "bufferCount", "blocksInFlight",
   "recordBytesMax", "completion", "sqpoll", "ringEntries", "registeredBuffers", "registeredFiles",
 ]);
 
@@ -102,6 +108,7 @@ export function resolveOptions(options: LogOptions): ResolvedOptions {
     readOnly: flag(options, "readOnly", false),
     create: flag(options, "create", true),
     durability: durability(options.durability),
+    lane: laneOf(options),
     lanes: integer(options, "lanes", { fallback: 1, min: 1, max: lanesMax }),
     segmentBytes: integer(options, "segmentBytes", { fallback: segmentBytesDefault, min: segmentBytesMin, max: 1024 * 1024 * mebibyte, multipleOf: pageBytes }),
     segmentAgeMs: integer(options, "segmentAgeMs", { fallback: 0, min: 0, max: 0x7fff_ffff }),
@@ -115,6 +122,12 @@ export function resolveOptions(options: LogOptions): ResolvedOptions {
     registeredBuffers: flag(options, "registeredBuffers", true),
     registeredFiles: flag(options, "registeredFiles", true),
   };
+}
+
+function laneOf(options: LogOptions): ResolvedOptions["lane"] {
+  const lane = oneOf(options, "lane", "inline", ["inline", "thread"]);
+  if (lane === "thread" && options.readOnly === true) throw invalid("lane", lane, '"inline" where `readOnly` is true: reading needs no lane');
+  return lane;
 }
 
 function durability(value: DurabilityOption | undefined): ResolvedDurability {

@@ -1,0 +1,27 @@
+// A log with a lane thread, producers on it, and the thread itself for those who end it.
+
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { Log, type LogHandle, type LogOptions } from "#src/index.js";
+import type { Order } from "./producer.js";
+
+const program = fileURLToPath(new URL("./producer.js", import.meta.url));
+
+export function startProducer(handle: LogHandle, order: Omit<Order, "handle">): Worker {
+  return new Worker(program, { workerData: { handle, ...order } satisfies Order });
+}
+
+/** The first thing that a producer says. */
+export async function said(worker: Worker): Promise<unknown> {
+  const [message] = (await once(worker, "message")) as [unknown];
+  return message;
+}
+
+/** Opens with a lane thread, and hands that thread out too. */
+export async function openWithThread(directory: string, options: LogOptions): Promise<{ log: Log; lane: Worker }> {
+  const started = once(process, "worker") as Promise<[Worker]>;
+  const log = await Log.open(directory, { ...options, lane: "thread" });
+  const [lane] = await started;
+  return { log, lane };
+}
