@@ -72,6 +72,17 @@ test("another position or seed is refused; zeros and ones are no header under an
   }
 });
 
+test("a checksum field of zeros, or of ones, is a wrong checksum like any other", () => {
+  for (const header of headers) {
+    for (const stored of [0, 0xffff_ffff]) {
+      const memory = encoded(header);
+      assert.notEqual(blockChecksum(memory, 0), stored);
+      memory.words[1] = stored;
+      assert.equal(decodeBlockHeader(memory, 0, seed, position), null);
+    }
+  }
+});
+
 test("a valid checksum over implausible numbers is refused", () => {
   const implausible: Partial<BlockHeader>[] = [
     { sequence: 0, horizon: 0 }, { horizon: ordinary.sequence }, { horizon: ordinary.sequence + 1 }, { sequence: largest + 1 }, { baseTime: 2 ** 51 + 1 }, { sequence: 2 ** 60, horizon: 2 ** 59 }, { blockBytes: 0 }, { blockBytes: 100 }, { blockBytes: pageBytes + 8, dataBytes: 0, frameCount: 0 },

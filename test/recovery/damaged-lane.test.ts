@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, renameSync, rmSync } from "node:fs";
 import { test } from "node:test";
 import { RingwallError } from "#src/base/errors.js";
+import { blockFlag } from "#src/format/block.js";
 import type { LostRange, RecoveredLane, RecoveryReport } from "#src/recovery/recovered-lane.js";
 import { nodeFileSystem } from "#src/storage/node-files.js";
 import { FailingFiles } from "./failing-files.js";
@@ -230,6 +231,29 @@ test("dead blocks behind a segment's end stay dead when something before them is
     const lane = await recoverDamaged(log);
     assert.deepEqual(lane.report.lost, [lost(1, "a", 4, 4), lost(2, "b", 4, 4)]);
     assert.deepEqual(await readBack(log, lane), all(9, 4));
+  });
+});
+
+test("names in blocks of a dead epoch are not believed where the name itself is lost", async () => {
+  await withLog(async (log) => {
+    log.rotate();
+    log.block([define(1, "a"), record(1, 1, "a1")]);
+    const { previousChecksum, offset, nextBlock } = log;
+    log.block([record(1, 2, "dead")], { lost: true, horizon: 2 });
+    log.block([define(2, "dead"), record(2, 1, "dead")], { horizon: 2 });
+    Object.assign(log, { nextBlock, previousChecksum, offset });
+    log.reopen();
+    log.block([record(1, 2, "a2")]);
+    // The segment is left here: the dead block stands in it for ever.
+    log.enter(2);
+    const defining = log.block([...checkpoint([entry(1, "a", 2)]), define(2, "b"), record(2, 1, "b1")], { flags: blockFlag.checkpoint });
+    log.block([record(2, 2, "b2")]);
+    log.reopen();
+    log.block([record(2, 3, "b3")]);
+    log.write(2, defining.offset, new Uint8Array(defining.bytes));
+    const lane = await recoverDamaged(log);
+    assert.deepEqual([...lane.table].map(({ name }) => name), ["a", "\0name lost: 2"]);
+    assert.deepEqual(lane.report.lost, [lost(2, null, 1, 1)]);
   });
 });
 

@@ -29,8 +29,8 @@ async function inDirectory(body: (directory: string, file: string) => Promise<vo
   }
 }
 
-/** A disk that stops after `left` more operations on files: the next write is cut at `cut` bytes, and everything after fails. */
-function stopping(left: number, cut: number): { files: FileSystem; trace: string[] } {
+/** A disk that stops after `left` more operations on files: the next write is cut at `cut` bytes, or no sector of it is right, and everything after fails. */
+function stopping(left: number, cut: number | "garbled"): { files: FileSystem; trace: string[] } {
   const trace: string[] = [];
   const stop = new Error("power failed");
   let rest = left;
@@ -49,7 +49,7 @@ function stopping(left: number, cut: number): { files: FileSystem; trace: string
             if (rest < 0) throw stop;
             trace.push(`write ${String(position / page)}`);
             if (rest-- === 0) {
-              await file.writeAt(bytes.subarray(0, cut), position);
+              await file.writeAt(cut === "garbled" ? bytes.slice().fill(0x5a) : bytes.subarray(0, cut), position);
               rest = -1;
               throw stop;
             }
@@ -101,6 +101,19 @@ test("power fails at any step of a change, with any part of the write on disk: o
         assert.deepEqual(await readSuperblock(files, directory), { kind: "valid", superblock: superblock(4), damagedCopies: [] });
       }
     }
+  });
+});
+
+test("power fails between the pairs of a change, and again in the next one's first write, of which no sector is right: the newer generation is left", async () => {
+  await inDirectory(async (directory) => {
+    await createSuperblock(files, directory, superblock(1));
+    // One pair has generation 2, the other still 1.
+    await assert.rejects(writeSuperblock(stopping(2, 0).files, directory, superblock(2)), /power failed/);
+    await assert.rejects(writeSuperblock(stopping(0, "garbled").files, directory, superblock(3)), /power failed/);
+    const { superblock: left, damagedCopies } = await readSuperblock(files, directory);
+    assert.deepEqual([left.sequence, damagedCopies.length], [2, 2]);
+    await writeSuperblock(files, directory, superblock(4));
+    assert.deepEqual((await readSuperblock(files, directory)).damagedCopies, []);
   });
 });
 
