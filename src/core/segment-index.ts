@@ -156,9 +156,14 @@ export class SegmentIndex {
     else this.voids.push({ from, to });
   }
 
+  /** How many epochs begin at `offset` or before. */
+  epochsUpTo(offset: number): number {
+    return countUpTo(this.epochs, (start) => start.offset <= offset);
+  }
+
   /** The epoch of the block at `offset`. */
   epochAt(offset: number): number {
-    const start = this.epochs[countUpTo(this.epochs, (epoch) => epoch.offset <= offset) - 1];
+    const start = this.epochs[this.epochsUpTo(offset) - 1];
     if (start === undefined) throw new RangeError(`no epoch at offset ${String(offset)} of segment ${String(this.segment)}`);
     return start.epoch;
   }

@@ -159,14 +159,10 @@ export class BlockCursor {
     const index = this.#index as SegmentIndex;
     this.#epochEnd = Number.POSITIVE_INFINITY;
     this.#epochsSeen = index.epochs.length;
-    let epoch = 0;
-    for (const start of index.epochs) {
-      if (start.offset > blockOffset) {
-        this.#epochEnd = start.offset;
-        break;
-      }
-      epoch = start.epoch;
-    }
+    const behind = index.epochsUpTo(blockOffset);
+    const next = index.epochs[behind];
+    if (next !== undefined) this.#epochEnd = next.offset;
+    const epoch = index.epochs[behind - 1]?.epoch ?? 0;
     this.#seed = blockSeed({ uuid: this.#source.uuid, lane: this.#source.lane, segment: index.segment, epoch });
   }
 

@@ -104,12 +104,18 @@ export async function openReader(request: OpenRequest): Promise<OpenedReader> {
   const kernels = chooseKernels();
   const lanes: ReadOnlyLane[] = [];
   for (let lane = 0; lane < superblock.lanes.length; lane++) {
+    // Every writer changes the superblock before it writes anything else.
+    let quietGeneration: number | null = null;
     const look = async (): Promise<RecoveredLane> => {
+      const isLocked = await storage.isLocked(directory);
       const current = (await readSuperblock(storage.files, directory)).superblock;
+      quietGeneration = isLocked ? null : current.sequence;
       return recoverOne(request, current, lane, kernels, true);
     };
+    const isUnchanged = async (): Promise<boolean> =>
+      quietGeneration !== null && !(await storage.isLocked(directory)) && (await readSuperblock(storage.files, directory)).superblock.sequence === quietGeneration;
     const { uuid, alignment } = superblock;
-    lanes.push(new ReadOnlyLane({ lane, directory: laneDirectory(directory, lane), uuid, alignment, kernels, storage, look, recovered: await look() }));
+    lanes.push(new ReadOnlyLane({ lane, directory: laneDirectory(directory, lane), uuid, alignment, kernels, storage, look, recovered: await look(), isUnchanged }));
   }
   demandDistinctNames(lanes, directory);
   return { kind: "reader", lanes, superblock };

@@ -28,6 +28,8 @@ export interface ReadOnlyLaneOptions {
   readonly storage: Storage;
   /** Recovers the lane anew. */
   readonly look: () => Promise<RecoveredLane>;
+  /** No writer was at work since the last look, nor during it. */
+  readonly isUnchanged: () => Promise<boolean>;
   readonly recovered: RecoveredLane;
 }
 
@@ -85,6 +87,8 @@ export class ReadOnlyLane implements ReadSource {
   }
 
   async lookAgain(): Promise<boolean> {
+    // Else every loss of a damaged log would cost some recoveries.
+    if (await this.#options.isUnchanged()) return false;
     this.#take(await this.#options.look());
     return true;
   }

@@ -72,14 +72,14 @@ export class SegmentSupply {
   /** The first segment of a new log, ready when it resolves. */
   async start(id: number, freePaths: readonly string[]): Promise<void> {
     this.#nextId = id;
-    this.#freePaths.push(...freePaths);
+    for (const free of freePaths) this.#freePaths.push(free);
     await this.#prepare(firstStepBytes);
   }
 
   /** Takes over a segment that already holds blocks. `end`: offset behind the last accepted block. */
   async adopt(id: number, path: string, baseTime: number, end: number, freePaths: readonly string[]): Promise<ReadySegment> {
     this.#nextId = id + 1;
-    this.#freePaths.push(...freePaths);
+    for (const free of freePaths) this.#freePaths.push(free);
     const file = await this.#options.files.open(path, "write");
     const size = Math.min(await file.size(), this.#options.segmentBytes);
     const readyEnd = Math.max(end, size - (size % this.#options.alignment));

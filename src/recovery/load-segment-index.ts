@@ -63,16 +63,32 @@ export async function rebuildIndex(options: LoadSegmentIndexOptions): Promise<Se
     throw new RingwallError(trimmed ? "RINGWALL_TRIMMED" : "RINGWALL_DAMAGED", trimmed ? "the segment was trimmed" : "the segment's file is missing", { place });
   }
   // A group that begins further up must be seen from its beginning.
-  for (let first = segment; segments.some((file) => file.segment === first); first--) {
+  const oldest = oldestBefore(segments, segment);
+  for (let first = segment, tries = 1; ; first = Math.max(oldest, first - stepBack(tries)), tries++) {
     const rebuilt = await followFrom(options, segments, first);
-    if (rebuilt.kind === "begins earlier") continue;
-    if (rebuilt.index !== null) return rebuilt.index;
-    break;
+    if (rebuilt.kind === "followed" && rebuilt.index !== null) return rebuilt.index;
+    if (rebuilt.kind === "followed" || first === oldest) break;
   }
   throw new RingwallError("RINGWALL_DAMAGED", "the segment's blocks don't lead to those of the next segment", {
     place,
     remedy: "Run `ringwall verify` for the details, then `ringwall repair`.",
   });
+}
+
+/** The first of the segments that lead to `segment` without a hole. */
+function oldestBefore(segments: readonly SegmentFile[], segment: number): number {
+  const ids = new Set(segments.map((file) => file.segment));
+  let oldest = segment;
+  while (ids.has(oldest - 1)) oldest--;
+  return oldest;
+}
+
+/**
+ * How many segments to go back when `tries` scans began too late. One by one at first, so that nothing is needed that is not;
+ * then in growing steps: many segments that all begin inside a group would cost the square of their number.
+ */
+export function stepBack(tries: number): number {
+  return tries <= 8 ? 1 : 2 ** Math.min(tries - 8, 30);
 }
 
 type Rebuilt = { readonly kind: "begins earlier" } | { readonly kind: "followed"; readonly index: SegmentIndex | null };

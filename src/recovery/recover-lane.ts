@@ -19,7 +19,7 @@ import { readIndexHeaders } from "./index-headers.js";
 import { listLane, segmentPath, type LaneFiles } from "./lane-files.js";
 import { goesOnBehindSeal } from "./later-epoch.js";
 import { LanePass, type ChainEnd, type PassSegment } from "./lane-pass.js";
-import { rebuildIndex } from "./load-segment-index.js";
+import { rebuildIndex, stepBack } from "./load-segment-index.js";
 import type { DamagedRange, KnownSegment, RecoveredLane, RecoveryReport } from "./recovered-lane.js";
 import { rewriteBlocks } from "./rewrite-blocks.js";
 import { salvageLane } from "./salvage.js";
@@ -185,14 +185,16 @@ class LaneRecovery {
 
   /** Follows the chain from kept segment `from` on, or from further up when the state can't be had from there. */
   async #follow(from: number, limit: number | null, look = false): Promise<Attempt> {
-    for (let start = Math.min(from, this.#kept.length); ; start--) {
-      if (this.#goesOnInto(start)) continue;
+    let tries = 0;
+    for (let start = Math.min(from, this.#kept.length); ; start = Math.max(0, start - stepBack(tries))) {
+      while (this.#goesOnInto(start)) start--;
       const replay = new Replay();
       const pass = await this.#scanFrom(start, look ? null : replay, limit);
       const { segments } = pass;
       const stateless = segments.length === 0 || (segments.length === 1 && replay.checkpointIncomplete) || replay.beginsInsideGroup;
       if (start === 0 && stateless && !look) this.#contradictStateless({ start, pass, replay });
       if (start === 0 || look || !stateless) return { start, pass, replay };
+      tries++;
     }
   }
 

@@ -68,6 +68,8 @@ const aheadBytes = blockBytesMax;
 const portableWindowBytes = 128 * 1024;
 const portableAheadBytes = 256 * 1024;
 
+const damagedMax = 100_000;
+
 class LaneSalvage {
   readonly #options: SalvageOptions;
   readonly #segments: PassSegment[];
@@ -304,7 +306,10 @@ class LaneSalvage {
   }
 
   #report(segment: number, from: number, to: number, reason: string): void {
-    this.#damaged.push({ segment, path: segmentPath(this.#options.directory, segment), from, to, reason });
+    const last = this.#damaged[this.#damaged.length - 1];
+    // So many that nobody looks at each: the last one grows instead of the list.
+    if (last?.segment === segment && this.#damaged.length >= damagedMax) this.#damaged[this.#damaged.length - 1] = { ...last, to: Math.max(last.to, to) };
+    else this.#damaged.push({ segment, path: segmentPath(this.#options.directory, segment), from, to, reason });
   }
 
   async #size(file: SegmentFile): Promise<number> {

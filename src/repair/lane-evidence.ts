@@ -25,7 +25,9 @@ export async function gatherEvidence(source: ScanSource, directory: string, file
   const headers = await readIndexHeaders({ files: source.files, directory, lane, uuid }, files.indexes);
   // An index is written only for durable blocks.
   for (const header of headers.values()) evidence.horizon = Math.max(evidence.horizon, header.lastBlock);
-  return evidence.conclude(source.alignment, Math.min(...headers.keys()));
+  let firstIndexed = Number.POSITIVE_INFINITY;
+  for (const segment of headers.keys()) firstIndexed = Math.min(firstIndexed, segment);
+  return evidence.conclude(source.alignment, firstIndexed);
 }
 
 /** Whether a block of a later epoch than `epoch` stands at or behind `place`: then the superblock is older than the blocks. */

@@ -176,8 +176,10 @@ class Repair {
       take: this.#checked((record) => { survivors.note(record); return undefined; }),
       onDamage: (range) => { ranges.push(range); },
     });
-    this.#damaged.push(...damaged, ...ranges.map(({ segment, path: file, from, to, reason }) => ({ path: file, lane: lane.lane, segment, from, to, reason })));
-    this.#notes.push(...[...notes, ...report.notes].map((note) => `lane ${String(lane.lane)}: ${note}`));
+    // One by one: there may be more than a call can have arguments.
+    for (const place of damaged) this.#damaged.push(place);
+    for (const { segment, path: file, from, to, reason } of ranges) this.#damaged.push({ path: file, lane: lane.lane, segment, from, to, reason });
+    for (const note of [...notes, ...report.notes]) this.#notes.push(`lane ${String(lane.lane)}: ${note}`);
     return { source, place: lane, recovered, survivors, isEndUnknown };
   }
 

@@ -72,6 +72,7 @@ class LaneWalk {
   readonly #options: WalkOptions;
   readonly #source: ScanSource;
   readonly #recovered: RecoveredLane;
+  /** Of each partition ascending. */
   readonly #lost = new Map<number, LostRange[]>();
   /** Last sequence taken, by partition. */
   readonly #last = new Map<number, number>();
@@ -82,7 +83,11 @@ class LaneWalk {
     this.#options = options;
     this.#source = source;
     this.#recovered = recovered;
-    for (const range of recovered.report.lost) this.#lost.set(range.partition, [...(this.#lost.get(range.partition) ?? []), range]);
+    for (const range of recovered.report.lost) {
+      const ranges = this.#lost.get(range.partition);
+      if (ranges === undefined) this.#lost.set(range.partition, [range]);
+      else ranges.push(range);
+    }
   }
 
   async run(): Promise<void> {
@@ -237,6 +242,18 @@ class LaneWalk {
     if (state.truncations.length > 0 && state.isTruncated(sequence, index.segment, position)) return false;
     if (index.voids.length > 0 && index.isVoid(position)) return false;
     const lost = this.#lost.get(state.id);
-    return lost === undefined || !lost.some((range) => range.firstSequence <= sequence && sequence <= range.lastSequence);
+    return lost === undefined || !isWithin(lost, sequence);
   }
+}
+
+/** Whether one of the ranges, which ascend, holds the sequence. */
+function isWithin(ranges: readonly LostRange[], sequence: number): boolean {
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ranges[middle] as LostRange).lastSequence < sequence) low = middle + 1;
+    else high = middle;
+  }
+  return low < ranges.length && (ranges[low] as LostRange).firstSequence <= sequence;
 }

@@ -7,11 +7,14 @@
 import fs from "node:fs";
 import path from "node:path";
 import { inspect } from "node:util";
+import { writeBulkLog } from "./bulk-log.js";
 import { writeHostileLog } from "./hostile-log.js";
 import { judge, type Outcomes } from "./judge.js";
 import { Random } from "./random.js";
 
 const [directory = "", firstSeed = "0", seconds = "0"] = process.argv.slice(2);
+/** One log in so many is large. */
+const bulkEvery = 25;
 let stray: unknown = null;
 process.on("unhandledRejection", (reason) => { stray ??= reason; });
 
@@ -27,7 +30,8 @@ async function main(): Promise<number> {
     fs.mkdirSync(path.join(work, "log"), { recursive: true });
     try {
       const random = new Random(seed);
-      await judge(writeHostileLog(path.join(work, "log"), random), work, random, outcomes);
+      const write = seed % bulkEvery === 0 ? writeBulkLog : writeHostileLog;
+      await judge(write(path.join(work, "log"), random), work, random, outcomes);
       // Rejections that nobody handles show between turns of the event loop.
       await new Promise((resolve) => { setImmediate(resolve); });
       if (stray !== null) throw new Error("a rejection that nobody handles", { cause: stray });

