@@ -128,7 +128,8 @@ class Run {
     const mayWait = this.#plan.diskBytes !== Number.POSITIVE_INFINITY || (this.#plan.faults.stuck ?? 0) > 0;
     // On a full disk what was accepted may wait for ever, and so may what is behind a stuck write.
     const long = mayWait ? 2000 : eventsPerLifeMax;
-    const events = demandsPower ? random.between(100, 600) : random.pick([random.between(1, 60), random.between(1, 300), random.between(1, 300), random.between(1, 1000), random.between(1, 1000), long]);
+    const shots = [random.between(1, 60), random.between(1, 60), random.between(1, 300), random.between(1, 300), random.between(1, 1000), long];
+    const events = demandsPower ? random.between(100, 600) : random.pick(shots);
     const kind = demandsPower ? "power" : random.pick<End>(["power", "power", "kill"]);
     loop.interruptAt = loop.count + events;
     loop.onInterrupt = () => {
