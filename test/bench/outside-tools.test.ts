@@ -25,7 +25,20 @@ test("syscalls: every contender's calls are counted and named by strace", { skip
   }
 });
 
-for (const { suite, pattern } of [{ suite: "syscalls", pattern: /package strace/ }]) {
+const backends = [
+  { backend: "fs", skip: missing("fio") },
+  { backend: "uring", skip: uringRefusal ?? missing("fio") },
+] as const;
+for (const { backend, skip } of backends) {
+  test(`fio on ${backend}: three workloads, each with the ratio of the log to fio`, { skip }, async () => {
+    const documents = await documentsOf(["fio", "--backend", backend, "--bytes", "8MiB", "--seconds", "0.2", ...quick]);
+    demandSuite(documents, { bench: "fio", contenders: ["fio write-1m", "fio write-1m-dsync", backend, "fio write-4k-dsync", backend, "fio read-1m", backend], rounds: 2, worked: ["megabytesPerSecond", "operationsPerSecond"] });
+    const references = documents.filter(({ contender }) => contender === backend).map((document) => numberAt(document, "ratios.to"));
+    assert.deepEqual(references, ["fio write-1m", "fio write-4k-dsync", "fio read-1m"]);
+  });
+}
+
+for (const { suite, pattern } of [{ suite: "syscalls", pattern: /package strace/ }, { suite: "fio", pattern: /package fio/ }]) {
   test(`${suite}: without its program the error names the package, and nothing is written`, async () => {
     await withDirectory(async (directory) => {
       const result = await runBench([suite, "--dir", directory, "--json"], { PATH: directory });

@@ -10,7 +10,7 @@ import { factsText, rangedText } from "./bench-text.js";
 import { measureGrown, type GrownReport } from "./recover-grown.js";
 import { spreadOf, type Spread } from "./spread.js";
 import { scanFigures, timedOpen, type OpenFigures, type Opened, type ScanFigures } from "./timed-open.js";
-import { writeAndKill, writeAndClose } from "./unclean-log.js";
+import { oneSegmentFor, writeAndKill, writeAndClose } from "./unclean-log.js";
 
 export interface RecoverBenchFlags extends BenchFlags {
   readonly bytes: number;
@@ -94,7 +94,7 @@ async function measureSealed({ sealedBytes, recordBytes, repeat, backend }: Reco
 async function measureUnclean(flags: RecoverBenchFlags, { place, isStopped, interrupt, onStep }: BenchContext): Promise<RecoverReport["unclean"]> {
   const { bytes, recordBytes, repeat, backend } = flags;
   const directory = place.fresh("unclean");
-  const options: LogOptions = { backend, segmentBytes: segmentFor(bytes, recordBytes) };
+  const options: LogOptions = { backend, segmentBytes: oneSegmentFor(bytes, recordBytes) };
   await writeAndKill({ directory, bytes, recordBytes, options }, interrupt.signal);
   onStep("recovering");
   const first = await timedOpen(directory, { ...options, readOnly: true });
@@ -104,12 +104,6 @@ async function measureUnclean(flags: RecoverBenchFlags, { place, isStopped, inte
   place.discard(directory);
   const { scannedBytes, scannedRecords, verdict } = first;
   return { ...spreadOf(rounds.map(scanFigures)), scannedBytes, scannedRecords, verdict, fromDevice: scanFigures(first), forWriting: scanFigures(last) };
-}
-
-/** Room for every record with its frame, and for blocks' headers and padding. */
-function segmentFor(bytes: number, recordBytes: number): number {
-  const framed = Math.ceil(bytes / recordBytes) * (recordBytes + 32);
-  return Math.ceil((framed * 1.1 + 16 * 1024 ** 2) / 4096) * 4096;
 }
 
 function recoverText({ create, empty, sealed, unclean, incremental, full, damaged, machine, backend }: RecoverReport): string {

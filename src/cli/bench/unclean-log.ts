@@ -59,3 +59,9 @@ export async function writeAndKill(request: FillRequest, signal: AbortSignal): P
     kill();
   }
 }
+
+/** Size of a segment with room for every record with its frame, and for blocks' headers and padding. */
+export function oneSegmentFor(bytes: number, recordBytes: number): number {
+  const framed = Math.ceil(bytes / recordBytes) * (recordBytes + 32);
+  return Math.ceil((framed * 1.1 + 16 * 1024 ** 2) / 4096) * 4096;
+}

@@ -108,6 +108,17 @@ const suites: readonly SuiteCommand[] = [
       .addOption(new Option("--counter <program>", "what counts; auto: strace, else perf").choices(["auto", "strace", "perf"]).default("auto")),
     load: async () => (await import("./syscalls-suite.js")).syscallsSuite,
   },
+  {
+    name: "fio",
+    description: "the log beside fio on the same file system: bulk writes, single durable writes, reading; needs fio",
+    example: "ringwall bench fio --dir . --bytes 1GiB",
+    seconds: 5,
+    repeat: 3,
+    options: (command) => withLogOptions(command)
+      .option("--bytes <bytes>", "of fio's file, and of the log that is recovered", atMost(64 * 1024 ** 3, parsePositiveBytes), 512 * 1024 ** 2)
+      .option("--record-bytes <bytes>", "of each record", atMost(recordBytesMax, parsePositiveBytes), 1024),
+    load: async () => (await import("./fio-suite.js")).fioSuite,
+  },
 ];
 
 export function registerSuites(bench: Command, outcome: Outcome): void {
