@@ -1,7 +1,8 @@
 // Reads all of a log that is kept and collects what is wrong. Writes nothing, takes no lock.
 //
 // Recovery does the judging, with no index trusted, so that every block of every segment is read; what recovery does not
-// need (copies of the superblock, index files, header pages) is looked at here. Memory: some megabytes and the indexes.
+// need (copies of the superblock, index files, header pages) is looked at here, and of a damaged log what readers can't
+// read. Memory: some megabytes and the indexes.
 
 import { RingwallError } from "../../base/errors.js";
 import type { SegmentIndex } from "../../core/segment-index.js";
@@ -19,6 +20,7 @@ import { demandLog } from "../demand-log.js";
 import { startProgress } from "../progress.js";
 import { countingFiles } from "./counting-files.js";
 import { lostCount, lostFinding, type Finding } from "./finding.js";
+import { LossesByReading } from "./losses-by-reading.js";
 
 export interface VerifyRequest {
   readonly directory: string;
@@ -50,7 +52,8 @@ export async function verifyLog({ directory, backend, isProgressWanted }: Verify
     const { superblock, damagedCopies } = await readSuperblock(storage.files, directory);
     const bytesTotal = await bytesOf(storage, directory, superblock);
     const progress = await startProgress({ label: "verify", bytesTotal, noun: "lanes done", isWanted: isProgressWanted });
-    const pass = new VerifyPass(storage, directory, superblock, (bytes, lanes) => progress.update(bytes, lanes));
+    const lossesByReading = new LossesByReading(directory, backend);
+    const pass = new VerifyPass({ storage, directory, superblock, lossesByReading, onBytes: (bytes, lanes) => progress.update(bytes, lanes) });
     try {
       pass.noteSuperblock(damagedCopies);
       for (let lane = 0; lane < superblock.lanes.length; lane++) await pass.verifyLane(lane);
@@ -63,6 +66,14 @@ export async function verifyLog({ directory, backend, isProgressWanted }: Verify
   }
 }
 
+interface VerifyPassOptions {
+  readonly storage: Storage;
+  readonly directory: string;
+  readonly superblock: Superblock;
+  readonly lossesByReading: LossesByReading;
+  readonly onBytes: (bytes: number, lanes: number) => void;
+}
+
 class VerifyPass {
   readonly #findings: Finding[] = [];
   readonly #notes: string[] = [];
@@ -70,10 +81,12 @@ class VerifyPass {
   readonly #storage: Storage;
   readonly #directory: string;
   readonly #superblock: Superblock;
+  readonly #lossesByReading: LossesByReading;
   readonly #files: Storage["files"];
   #bytes = 0;
 
-  constructor(storage: Storage, directory: string, superblock: Superblock, onBytes: (bytes: number, lanes: number) => void) {
+  constructor({ storage, directory, superblock, lossesByReading, onBytes }: VerifyPassOptions) {
+    this.#lossesByReading = lossesByReading;
     this.#storage = storage;
     this.#directory = directory;
     this.#superblock = superblock;
@@ -100,9 +113,10 @@ class VerifyPass {
     const superblock = liveWriter ? (await readSuperblock(this.#storage.files, this.#directory)).superblock : this.#superblock;
     if (liveWriter && lane === 0) this.#notes.push("a writer is at work: what it has not declared durable yet is not looked at");
     const recovered = await recoverLane({ files: this.#files, directory, lane, superblock, kernels: chooseKernels(), readOnly: true, liveWriter, trustIndexes: false });
-    this.#judge(directory, recovered.report);
+    const report = recovered.report.verdict === "damaged" && !liveWriter ? await this.#lossesByReading.correct(recovered.report, superblock) : recovered.report;
+    this.#judge(directory, report);
     await this.#compareIndexes(directory, recovered, superblock);
-    this.#reports.push(recovered.report);
+    this.#reports.push(report);
   }
 
   #judge(directory: string, report: RecoveryReport): void {
