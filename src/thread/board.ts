@@ -84,12 +84,18 @@ export class BoardWriter {
     this.#views.store(slot.state, 1);
   }
 
+  /** Makes room for these; throws RINGWALL_INVALID_ARGUMENT when there can be none. */
+  demandRoom(names: readonly string[]): void {
+    const end = names.reduce((sum, name) => sum + entryBytes(Buffer.byteLength(name)), this.#end);
+    if (end > this.buffer.byteLength) this.#grow(end);
+  }
+
   /** Adds a partition; returns its place. */
   add(name: string, lane: number): number {
+    this.demandRoom([name]);
     const bytes = Buffer.from(name, "utf8");
     const place = this.#end;
-    const end = place + entryHeaderBytes + Math.ceil(bytes.length / 8) * 8;
-    if (end > this.buffer.byteLength) this.#grow(end);
+    const end = place + entryBytes(bytes.length);
     const first = place / 8;
     this.#views.store(first + field.first, 1);
     this.#views.store(first + field.lane, lane);
@@ -200,7 +206,11 @@ export class BoardReader {
       const start = place + entryHeaderBytes;
       // A copy: text decoders refuse shared memory.
       this.#places.set(Buffer.from(this.#views.bytes.slice(start, start + nameBytes)).toString("utf8"), place);
-      this.#readTo = start + Math.ceil(nameBytes / 8) * 8;
+      this.#readTo = place + entryBytes(nameBytes);
     }
   }
+}
+
+function entryBytes(nameBytes: number): number {
+  return entryHeaderBytes + Math.ceil(nameBytes / 8) * 8;
 }

@@ -7,7 +7,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { RingwallError } from "../base/errors.js";
 import { newAcknowledgement, resolveOfLast } from "../log/acknowledgement.js";
-import { copied } from "../log/record-data.js";
+import { asBytes, copied } from "../log/record-data.js";
 import { AnswerReader } from "./answer-ring.js";
 import type { BoardReader } from "./board.js";
 import { commandKind, CommandWriter, pieceBytesMax, type CommandKind } from "./command-ring.js";
@@ -182,7 +182,8 @@ export class Connection {
   // ---- sending
 
   /** Straight into the ring where there is room, else a copy into the outbox. Hot. */
-  #send(kind: CommandKind, partition: number, data: Uint8Array | string, resolve: AnswerResolve | null): void {
+  #send(kind: CommandKind, partition: number, given: Uint8Array | string, resolve: AnswerResolve | null): void {
+    const data = typeof given === "string" ? given : asBytes(given);
     const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.length;
     if (this.#outbox.length === 0 && bytes <= pieceBytesMax && (resolve === null || this.#hasPlace()) && this.#writer.hasRoom(bytes)) {
       const token = resolve === null ? 0 : this.#takePlace(resolve);

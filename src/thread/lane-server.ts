@@ -51,6 +51,7 @@ export class LaneServer {
       memory,
       port,
       serve: (name) => this.#partitions.serve(name),
+      demandPlaces: (names) => { this.#partitions.demandPlaces(names); },
       onCommands: () => { this.#wake(); },
       onChange: (partition, changed) => { this.#handleChange(partition, changed); },
       onEnd: (ended, how) => { void this.#handleEnd(ended, how); },

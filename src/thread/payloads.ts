@@ -1,6 +1,7 @@
 // Payloads of the commands that are more than one record's bytes: several records, a number, a partition's name.
 
 import type { PartitionOptions } from "../log/log.js";
+import { asBytes } from "../log/record-data.js";
 
 /** One record of a batch; `partition` is its number with this producer. */
 export interface PayloadRecord {
@@ -11,7 +12,8 @@ export interface PayloadRecord {
 const entryBytes = 8;
 
 /** count, then (partition, bytes) of each, then the bytes. */
-export function encodeRecords(records: readonly { readonly partition: number; readonly data: Uint8Array | string }[]): Buffer {
+export function encodeRecords(given: readonly { readonly partition: number; readonly data: Uint8Array | string }[]): Buffer {
+  const records = given.map(({ partition, data }) => ({ partition, data: typeof data === "string" ? data : asBytes(data) }));
   const sizes = records.map(({ data }) => (typeof data === "string" ? Buffer.byteLength(data) : data.length));
   const payload = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + size, 4 + records.length * entryBytes));
   payload.writeUInt32LE(records.length, 0);

@@ -23,6 +23,8 @@ export interface SessionOptions {
   readonly port: MessagePort;
   /** The partition of that name; throws what `log.partition` does. */
   readonly serve: (name: string) => ServedPartition;
+  /** Throws unless all of these can be served. */
+  readonly demandPlaces: (names: readonly string[]) => void;
   /** Commands may be there. */
   readonly onCommands: () => void;
   /** Something about the partition may have changed, and answers may wait to be published. */
@@ -246,12 +248,15 @@ export class ProducerSession {
   }
 
   #write(token: number, payload: Buffer): void {
-    const { log, onChange } = this.#options;
+    const { log, serve, demandPlaces, onChange } = this.#options;
     const items = decodeRecords(payload).map(({ partition, data }) => ({ partition: this.#partitionName(partition), data }));
+    // What the write creates gets its lane from the log and its place on the board afterwards; room for it is there before.
+    demandPlaces(items.map(({ partition }) => partition));
     log.write(items).then(
       (sequences) => {
-        for (const { partition } of items) onChange(this.#options.serve(partition), this);
-        this.#post({ kind: "result", token, sequences });
+        for (const { partition } of items) onChange(serve(partition), this);
+        // Behind the microtask that brings the board up to date.
+        queueMicrotask(() => { this.#post({ kind: "result", token, sequences }); });
       },
       (error: unknown) => { this.#fail(token, error); },
     );

@@ -36,6 +36,10 @@ export class ServedPartitions {
     return served;
   }
 
+  demandPlaces(names: readonly string[]): void {
+    this.#board.demandRoom(names.filter((name) => !this.#byName.has(name)));
+  }
+
   /** Hot: once per record. */
   noteChanged(served: ServedPartition): void {
     if (served.isChanged) return;

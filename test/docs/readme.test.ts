@@ -20,6 +20,8 @@ const programs = blocks.filter((block) => block.language === "js").map((block) =
 const outputs = [
   ["acknowledged: 1", "1 first", "2 second", "3 third"],
   ["-5 1 1001 1001", "tail: 1001", "500 0 false"],
+  ["durable: 2"],
+  ["acknowledged: 1", "acknowledged: 1"],
 ];
 
 test("every program has its expected output here", () => {

@@ -65,6 +65,16 @@ onEachBackend("a log", (backend) => {
           }
         }));
 
+      test("shared memory that can grow is appended as it is at the call", () =>
+        withIt(async (log) => {
+          const buffer = new SharedArrayBuffer(10, { maxByteLength: 1_000_000 });
+          const data = new Uint8Array(buffer);
+          const appends = [log.partition("p").append(data), log.partition("p").appendBatch([data]), log.write([{ partition: "p", data }])];
+          buffer.grow(1_000_000);
+          await Promise.all(appends);
+          assert.deepEqual((await contents(log.partition("p"))).map((record) => record.length), [10, 10, 10]);
+        }));
+
       test("thousands of appends at once, of all sizes: acknowledged in the order of their calls", () =>
         withIt(async (log) => {
           const order: number[] = [];

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
+import fs from "node:fs";
 import { test } from "node:test";
-import { Log, type Partition, type RingwallError } from "#src/index.js";
+import { Log, RingwallError, type Partition } from "#src/index.js";
 import { contents, freshPath, onEachBackend, refused, small, withLog } from "../log/log-fixture.js";
 import { openWithThread, said, startProducer } from "./thread-fixture.js";
 
@@ -114,6 +115,26 @@ onEachBackend("the lane's thread", (backend) => {
       for (const name of ["p", "q"]) assert.equal((await contents(again.partition(name)))[0], "kept");
       assert.equal(await again.partition("r").append("goes on"), 1);
     });
+  });
+
+  test("a poisoned lane: every thread hears of it, with its cause, and so does close", async () => {
+    const directory = freshPath();
+    const log = await Log.open(directory, { backend, ...small, lane: "thread" });
+    const attached = await Log.attach(log.share());
+    await attached.partition("p").append("kept");
+    // The lane's directory is away: the next segment can't be made, which is no full disk.
+    fs.renameSync(`${directory}/lane-00`, `${directory}/moved`);
+    const failing = async (): Promise<void> => { for (;;) { log.rotate(); await attached.partition("p").append("x"); } };
+    const poison = await refused("RINGWALL_POISONED", failing);
+    assert.equal(poison.place.path, `${directory}/lane-00`);
+    assert.ok(poison.cause instanceof RingwallError, "the failure that poisoned it");
+    fs.renameSync(`${directory}/moved`, `${directory}/lane-00`);
+    attached.partition("p").enqueue("nobody waits for this");
+    await refused("RINGWALL_POISONED", () => attached.sync());
+    await refused("RINGWALL_POISONED", () => log.partition("q").append("x"));
+    await refused("RINGWALL_POISONED", () => attached.close());
+    await refused("RINGWALL_POISONED", () => log.close());
+    await withLog(directory, { backend }, async (again) => assert.equal((await contents(again.partition("p")))[0], "kept"));
   });
 
   test("the main thread is blocked: the others append on", async () => {

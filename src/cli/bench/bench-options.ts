@@ -17,6 +17,7 @@ export function withLogOptions(command: Command): Command {
     .addOption(new Option("--durability <mode>", "what an acknowledgement means").choices(["sync", "interval", "none"]).default("sync"))
     .option("--interval-ms <n>", "with --durability interval", parseSequence)
     .addOption(new Option("--completion <way>", "how completions are awaited on io_uring").choices(["wait", "spin"]))
+    .addOption(new Option("--lane <where>", "where the lane runs: in the callers' thread or in one of its own").choices(["inline", "thread"]))
     .option("--blocks-in-flight <n>", "blocks written at once", parseSequence)
     .option("--ring-entries <n>", "entries of the submission queue", parseSequence)
     .option("--sqpoll", "a kernel thread submits")

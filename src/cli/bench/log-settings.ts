@@ -9,6 +9,7 @@ export interface LogFlags {
   readonly durability: DurabilityOption["mode"];
   readonly intervalMs?: number;
   readonly completion?: "wait" | "spin";
+  readonly lane?: "inline" | "thread";
   readonly blocksInFlight?: number;
   readonly bufferBytes?: number;
   readonly bufferCount?: number;
@@ -27,6 +28,7 @@ export function logOptionsOf(flags: LogFlags): LogOptions {
     registeredBuffers: flags.registeredBuffers,
     registeredFiles: flags.registeredFiles,
     ...(flags.completion === undefined ? {} : { completion: flags.completion }),
+    ...(flags.lane === undefined ? {} : { lane: flags.lane }),
     ...(flags.blocksInFlight === undefined ? {} : { blocksInFlight: flags.blocksInFlight }),
     ...(flags.bufferBytes === undefined ? {} : { bufferBytes: flags.bufferBytes }),
     ...(flags.bufferCount === undefined ? {} : { bufferCount: flags.bufferCount }),
