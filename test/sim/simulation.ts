@@ -29,7 +29,7 @@ export interface RunOutcome {
 }
 
 /** How a life ended. */
-type End = "closed" | "power" | "kill" | "over";
+type End = "closed" | "power" | "kill" | /** The log could not be opened, as this run allows. */ "refused" | "over";
 
 const directory = "/log";
 const emptyLane: FoundLane = new Map();
@@ -162,7 +162,7 @@ class Run {
 
   async #use(storage: SimStorage, options: ResolvedOptions): Promise<End> {
     const log = await this.#open(storage, options);
-    if (log === null) return this.#plan.flavour === "damage" ? "over" : "kill";
+    if (log === null) return this.#plan.flavour === "damage" ? "over" : "refused";
     if (!(await this.#verify(log))) return "over";
     const { machine } = this;
     const client = (this.#client = new Client({
@@ -248,8 +248,8 @@ class Run {
     if (flavour === "errors" && ["RINGWALL_IO", "RINGWALL_DISK_FULL", "RINGWALL_POISONED"].includes(error.code)) return;
     if (flavour !== "damage" || this.#damageDone === 0) return this.#fail("opening was refused", error);
     if (error.code === "RINGWALL_IO" && this.machine.counts.of("unreadable") > 0) return;
-    // The creation's flush was a lie: a power loss left the superblock's name, without content.
-    if (error.code === "RINGWALL_NOT_A_LOG" && this.machine.counts.of("syncLie") > 0) return;
+    // Nothing of the superblock is left: lost to a lying flush of its creation, or unreadable as a whole (DURABILITY.md, S9).
+    if (error.code === "RINGWALL_NOT_A_LOG" && this.machine.counts.of("syncLie") + this.machine.counts.of("unreadable") > 0) return;
     if (error.code !== "RINGWALL_DAMAGED") return this.#fail("opening a damaged log was refused with the wrong error", error);
     this.numbers.damageReported++;
     const report = error.details as RecoveryReport | undefined;
