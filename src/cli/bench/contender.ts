@@ -30,15 +30,22 @@ export async function interleave(contenders: readonly Contender<object>[], optio
   for (let round = 1; round <= rounds; round++) {
     for (const contender of contenders) {
       if (isStopped()) return results;
-      onRound(`${contender.name}: round ${String(round)} of ${String(rounds)}, ${String(seconds)} s`);
+      onRound(`${contender.name}: round ${String(round)} of ${String(rounds)}${seconds === 0 ? "" : `, ${String(seconds)} s`}`);
       (results.get(contender.name) as object[]).push(await contender.round(seconds, isStopped));
     }
   }
   return results;
 }
 
+/** Rounds of one contender alone, each as long as its work takes. */
+export async function roundsOf<Figures extends object>(contender: { readonly name: string; round(): Promise<Figures> }, options: Omit<InterleaveOptions, "seconds">): Promise<Figures[]> {
+  const results = await interleave([contender], { ...options, seconds: 0 });
+  return results.get(contender.name) as Figures[];
+}
+
 export interface InterleaveOptions {
   readonly rounds: number;
+  /** Of a round; 0 where a round is as long as its work takes. */
   readonly seconds: number;
   readonly isStopped: () => boolean;
   readonly onRound: (text: string) => void;

@@ -5,6 +5,7 @@ import { countText, tableText } from "../quantities.js";
 import type { BenchMachine } from "./bench-machine.js";
 import { optionsOf, runBench, type BenchContext, type BenchFlags } from "./bench-run.js";
 import { factsText, rangedText } from "./bench-text.js";
+import { roundsOf } from "./contender.js";
 import type { EnqueueFigures } from "./enqueue-phase.js";
 import { measureInstrumentation, type Instrumentation } from "./instrumentation.js";
 import { LogContender, type WarmUp } from "./log-contender.js";
@@ -40,11 +41,7 @@ async function measure(flags: EnqueueBenchFlags, { place, machine, isStopped, on
     onStep(flags.trim ? "warming up until segments are recycled" : "warming up");
     const warmUp = await log.warmUp(0, isStopped);
     await log.enqueueRound(Math.min(flags.records, 100_000));
-    const rounds: EnqueueFigures[] = [];
-    for (let round = 1; round <= flags.repeat && !isStopped(); round++) {
-      onStep(`enqueue: round ${String(round)} of ${String(flags.repeat)}`);
-      rounds.push(await log.enqueueRound(flags.records));
-    }
+    const rounds = await roundsOf({ name: "enqueue", round: () => log.enqueueRound(flags.records) }, { rounds: flags.repeat, isStopped, onRound: onStep });
     const { median, min, max } = spreadOf(rounds);
     return { bench: "enqueue", ...median, ...log.facts, rounds: rounds.length, spread: { min, max }, warmUp, instrumentation, machine, options: optionsOf(flags) };
   } finally {

@@ -7,6 +7,7 @@ import { bytesText, countText, tableText } from "../quantities.js";
 import type { BenchMachine } from "./bench-machine.js";
 import { optionsOf, runBench, type BenchContext, type BenchFlags } from "./bench-run.js";
 import { factsText, rangedText } from "./bench-text.js";
+import { roundsOf } from "./contender.js";
 import { measureGrown, type GrownReport } from "./recover-grown.js";
 import { spreadOf, type Spread } from "./spread.js";
 import { scanFigures, timedOpen, type OpenFigures, type Opened, type ScanFigures } from "./timed-open.js";
@@ -62,30 +63,26 @@ function damageOf({ damage }: RecoverBenchFlags): number | null {
   return damage === undefined ? null : damage === true ? 1 : damage;
 }
 
-async function measureEmpty({ repeat, backend }: RecoverBenchFlags, { place, isStopped }: BenchContext): Promise<{ create: OpenFigures[]; empty: OpenFigures[]; backend: string }> {
-  const create: OpenFigures[] = [];
-  const empty: OpenFigures[] = [];
-  let name = "";
-  // One more, unmeasured: the first opening of a process compiles the code.
-  for (let round = -1; round < repeat && !isStopped(); round++) {
+async function measureEmpty({ repeat, backend }: RecoverBenchFlags, { place, isStopped, onStep }: BenchContext): Promise<{ create: OpenFigures[]; empty: OpenFigures[]; backend: string }> {
+  const pair = async (): Promise<{ created: Opened; opened: Opened }> => {
     const directory = place.fresh("empty");
     const created = await timedOpen(directory, { backend });
     const opened = await timedOpen(directory, { backend });
-    name = created.backend;
-    if (round < 0) continue;
-    create.push({ openMillis: created.openMillis });
-    empty.push({ openMillis: opened.openMillis });
-    place.remove(directory);
-  }
-  return { create, empty, backend: name };
+    place.discard(directory);
+    return { created, opened };
+  };
+  // One more, unmeasured: the first opening of a process compiles the code.
+  const first = await pair();
+  const rounds = await roundsOf({ name: "empty logs", round: pair }, { rounds: repeat, isStopped, onRound: onStep });
+  const millis = ({ openMillis }: Opened): OpenFigures => ({ openMillis });
+  return { create: rounds.map(({ created }) => millis(created)), empty: rounds.map(({ opened }) => millis(opened)), backend: first.created.backend };
 }
 
-async function measureSealed({ sealedBytes, recordBytes, repeat, backend }: RecoverBenchFlags, { place, isStopped }: BenchContext): Promise<RecoverReport["sealed"]> {
+async function measureSealed({ sealedBytes, recordBytes, repeat, backend }: RecoverBenchFlags, { place, isStopped, onStep }: BenchContext): Promise<RecoverReport["sealed"]> {
   const directory = place.fresh("sealed");
   const options: LogOptions = { backend, segmentBytes: sealedSegmentBytes, bufferBytes: 256 * 1024 };
   await writeAndClose({ directory, bytes: sealedBytes, recordBytes, options });
-  const rounds: Opened[] = [];
-  for (let round = 0; round < repeat && !isStopped(); round++) rounds.push(await timedOpen(directory, options));
+  const rounds = await roundsOf({ name: "a closed log", round: () => timedOpen(directory, options) }, { rounds: repeat, isStopped, onRound: onStep });
   place.remove(directory);
   const { segments, scannedBytes } = rounds[0] as Opened;
   return { ...spreadOf(rounds.map(({ openMillis }) => ({ openMillis }))), segments, scannedBytes };
@@ -96,10 +93,8 @@ async function measureUnclean(flags: RecoverBenchFlags, { place, isStopped, inte
   const directory = place.fresh("unclean");
   const options: LogOptions = { backend, segmentBytes: oneSegmentFor(bytes, recordBytes) };
   await writeAndKill({ directory, bytes, recordBytes, options }, interrupt.signal);
-  onStep("recovering");
   const first = await timedOpen(directory, { ...options, readOnly: true });
-  const rounds: Opened[] = [];
-  for (let round = 0; round < repeat && !isStopped(); round++) rounds.push(await timedOpen(directory, { ...options, readOnly: true }));
+  const rounds = await roundsOf({ name: "a log whose writer was killed", round: () => timedOpen(directory, { ...options, readOnly: true }) }, { rounds: repeat, isStopped, onRound: onStep });
   const last = await timedOpen(directory, options);
   place.discard(directory);
   const { scannedBytes, scannedRecords, verdict } = first;

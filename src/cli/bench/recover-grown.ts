@@ -9,7 +9,7 @@ import type { RecoveryReport } from "../../recovery/recovered-lane.js";
 import { laneDirectoryName, parseLaneFile } from "../../format/names.js";
 import { CommandError } from "../report-failure.js";
 import type { BenchContext } from "./bench-run.js";
-import { interleave } from "./contender.js";
+import { interleave, roundsOf, type Contender } from "./contender.js";
 import { scanFigures, timedOpen, type Opened, type ScanFigures } from "./timed-open.js";
 import { spreadOf, type Spread } from "./spread.js";
 import { writeAndKill } from "./unclean-log.js";
@@ -53,25 +53,23 @@ export async function measureGrown(flags: GrownFlags, { place, interrupt, isStop
   await writeAndKill({ directory, bytes, recordBytes, options }, interrupt.signal);
   const indexes = new SetAside(path.join(directory, laneDirectoryName(0)), place.fresh("indexes"));
   const open = (): Promise<Opened> => timedOpen(directory, { ...options, readOnly: true });
-  const opened = { incremental: [] as Opened[], full: [] as Opened[] };
   // Once unmeasured: what the page cache does not have comes from the device.
   await open();
-  const rounds = (name: keyof typeof opened, prepare: () => void): { readonly name: string; round: () => Promise<object> } => ({
+  const contender = (name: string, prepare: () => void): Contender<Opened> => ({
     name,
-    round: async () => {
+    round: () => {
       prepare();
-      const one = await open();
-      opened[name].push(one);
-      return one;
+      return open();
     },
   });
-  await interleave([rounds("incremental", () => { indexes.bringBack(); }), rounds("full", () => { indexes.take(); })], { rounds: repeat, seconds: 0, isStopped, onRound: () => { onStep("recovering, with indexes and without"); } });
-  const figures = { incremental: grownFigures(opened.incremental), full: grownFigures(opened.full) };
-  if (damage === null || isStopped()) return figures;
+  const contenders = [contender("by index", () => { indexes.bringBack(); }), contender("all read", () => { indexes.take(); })];
+  const results = await interleave(contenders, { rounds: repeat, seconds: 0, isStopped, onRound: onStep });
+  const [incremental, full] = contenders.map(({ name }) => grownFigures(results.get(name) as Opened[])) as [GrownFigures, GrownFigures];
+  if (damage === null || isStopped()) return { incremental, full };
   onStep(`damaging ${String(damage)} % of the pages`);
   const damaged = await measureDamaged(damagePages(path.join(directory, laneDirectoryName(0)), damage, segmentBytes), { open, repeat, isStopped, onStep });
   place.discard(directory);
-  return { ...figures, damaged };
+  return { incremental, full, damaged };
 }
 
 interface DamagedRun {
@@ -82,11 +80,7 @@ interface DamagedRun {
 }
 
 async function measureDamaged(pages: readonly DamagedPage[], { open, repeat, isStopped, onStep }: DamagedRun): Promise<DamagedFigures> {
-  const rounds: Opened[] = [];
-  for (let round = 0; round < repeat && !isStopped(); round++) {
-    onStep("recovering what is damaged");
-    rounds.push(await open());
-  }
+  const rounds = await roundsOf({ name: "damaged", round: open }, { rounds: repeat, isStopped, onRound: onStep });
   const { damaged = [], lost = [] } = (rounds[0] as Opened).report as RecoveryReport;
   return {
     ...grownFigures(rounds),
