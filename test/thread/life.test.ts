@@ -5,9 +5,12 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import { test } from "node:test";
-import { Log, RingwallError, type Partition } from "#src/index.js";
+import { Log, RingwallError, type LogHandle, type Partition } from "#src/index.js";
 import { contents, freshPath, onEachBackend, refused, small, withLog } from "../log/log-fixture.js";
 import { openWithThread, said, startProducer } from "./thread-fixture.js";
+
+/** For threads that attach to nothing. */
+const noHandle: LogHandle = { ringwall: "log", threadId: 0, board: new SharedArrayBuffer(8) };
 
 onEachBackend("the lane's thread", (backend) => {
   test("four threads and the owner append to one log at once: each in its order, sequences without a hole, blocks shared", async () => {
@@ -167,12 +170,24 @@ onEachBackend("the lane's thread", (backend) => {
 
 test("each thread a log of its own: nothing is shared", async () => {
   const directories = [freshPath(), freshPath()];
-  const handle = { ringwall: "log", threadId: 0, board: new SharedArrayBuffer(8) } as const;
-  const workers = directories.map((directory) => startProducer(handle, { action: "own log", partition: "p", count: 100, directory }));
+  const workers = directories.map((directory) => startProducer(noHandle, { action: "own log", partition: "p", count: 100, directory }));
   const ends = workers.map((worker) => once(worker, "exit"));
   for (const sequences of await Promise.all(workers.map(said))) assert.equal((sequences as number[]).length, 100);
   await Promise.all(ends);
   for (const directory of directories) await withLog(directory, {}, async (log) => assert.equal(log.partition("p").durableSeq, 100));
+});
+
+test("the thread that opened the log ends without closing it: those that are attached hear that what was pending is unknown", async () => {
+  const directory = freshPath();
+  const owner = startProducer(noHandle, { action: "owner", partition: "p", directory });
+  const attached = await Log.attach((await said(owner)) as LogHandle);
+  assert.equal(await attached.partition("p").append("kept too"), 2);
+  const pending = attached.partition("p").append(new Uint8Array(20 * 1024 * 1024));
+  const outcome = refused("RINGWALL_POISONED", () => pending);
+  await owner.terminate();
+  await outcome;
+  await refused("RINGWALL_POISONED", () => attached.close());
+  await withLog(directory, {}, async (log) => assert.deepEqual((await contents(log.partition("p"))).slice(0, 2), ["kept", "kept too"]));
 });
 
 function runProgram(directory: string, body: string, env: NodeJS.ProcessEnv = {}): { status: number | null; stdout: string; stderr: string } {

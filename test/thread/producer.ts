@@ -5,7 +5,7 @@ import { Log, RingwallError, type LogHandle } from "#src/index.js";
 
 export interface Order {
   readonly handle: LogHandle;
-  readonly action: "append" | "append for ever" | "half a record" | "share on" | "throw" | "exit" | "pending" | "own log" | "blocked";
+  readonly action: "append" | "append for ever" | "half a record" | "share on" | "throw" | "exit" | "pending" | "own log" | "owner" | "blocked";
   readonly partition: string;
   readonly count?: number;
   /** Acknowledged appends are counted here; for "blocked" the gate. */
@@ -25,6 +25,14 @@ async function act(): Promise<void> {
   if (action === "own log") {
     await using log = await Log.open(order.directory as string);
     say(await Promise.all(Array.from({ length: count }, (_, index) => log.partition(name).append(`${index}`))));
+    return;
+  }
+  if (action === "owner") {
+    const log = await Log.open(order.directory as string, { lane: "thread" });
+    await log.partition(name).append("kept");
+    say(log.share());
+    // An idle log keeps no thread alive, and this one is to be terminated.
+    parentPort?.on("message", () => undefined);
     return;
   }
   const log = await Log.attach(order.handle);
