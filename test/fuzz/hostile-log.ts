@@ -164,7 +164,8 @@ class LaneWriter {
         this.#writeBlock(0);
       }
       if (segment === segments && closes) this.#writeBlock(4);
-      this.#endSegment(segment < segments || random.below(8) === 0);
+      // An index of the last one says that the lane had gone over to a next one.
+      this.#endSegment(segment < segments || this.#fate.strays());
     }
     return {
       epoch: this.#epoch, state: closes ? "closed" : "open", epochSegment: this.#epochAt.segment, epochOffset: this.#epochAt.offset, epochBlock: this.#epochAt.block,

@@ -69,7 +69,7 @@ async function readOnly(directory: string, { strayed, records }: WrittenLog): Pr
     assert.ok(JSON.stringify(log.info).length > 0);
     const partitions = log.partitions();
     for (const partition of partitions.slice(0, looksMax)) {
-      const count = await readPartition(partition);
+      const count = await readPartition(partition, strayed === 0);
       if (strayed > 0) continue;
       const expected = records.get(`${String(partition.lane)}/${partition.name}`);
       assert.deepEqual([partition.firstSeq, partition.lastSeq, count], [expected?.first, expected?.last, partition.lastSeq - partition.firstSeq + 1], `all of ${partition.name}`);
@@ -81,7 +81,7 @@ async function readOnly(directory: string, { strayed, records }: WrittenLog): Pr
 }
 
 /** Returns how many records there are. */
-async function readPartition(partition: Partition): Promise<number> {
+async function readPartition(partition: Partition, isSound: boolean): Promise<number> {
   let count = 0;
   let looks = 0;
   let losses = 0;
@@ -94,8 +94,12 @@ async function readPartition(partition: Partition): Promise<number> {
           count++;
           assert.ok(!Number.isNaN(new Date(time).getTime()), `time ${String(time)} is a date`);
           if (++looks > looksMax) continue;
-          const again = await partition.get(seq);
-          assert.ok(again !== undefined && Buffer.compare(again.data, data) === 0, `record ${String(seq)} of ${partition.name} is the same alone`);
+          const again = await partition.get(seq).catch((error: unknown) => {
+            // Where records contradict each other the short way to one may miss it, and says so.
+            if (!isSound && error instanceof RingwallError && error.code === "RINGWALL_DAMAGED") return null;
+            throw error;
+          });
+          assert.ok(again === null || (again !== undefined && Buffer.compare(again.data, data) === 0), `record ${String(seq)} of ${partition.name} is the same alone`);
         }
       }
       break;
@@ -149,7 +153,7 @@ async function repair(directory: string, target: string): Promise<void> {
   const log = await Log.open(target, { backend: "fs", readOnly: true });
   try {
     let read = 0;
-    for (const partition of log.partitions()) read += await readPartition(partition);
+    for (const partition of log.partitions()) read += await readPartition(partition, true);
     assert.equal(read, report.records, "every record that was saved is there");
   } finally {
     await log.close();
