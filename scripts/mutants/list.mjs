@@ -485,19 +485,19 @@ const backends = [
   {
     name: "node:fs: dsync without O_DSYNC",
     breaks: "A write under `dsync` asks for no flush and is acknowledged.",
-    edits: [{ file: "src/storage/fs/fs-writer.ts", find: 'this.#flush === "dsync" ? O_RDWR | (O_DSYNC as number) : O_RDWR', replace: "O_RDWR" }],
+    edits: [{ file: "src/storage/fs/fs-writer.ts", find: 'this.#flush === "dsync" && !needsSync ? O_RDWR | (O_DSYNC as number) : O_RDWR', replace: "O_RDWR" }],
     catchers: [fsFlush],
   },
   {
     name: "node:fs: separate without its sync",
     breaks: "A write under `separate` is acknowledged when it is in the page cache.",
-    edits: [{ file: "src/storage/fs/fs-writer.ts", find: "else if (this.#separateSync) fs.fdatasync((this.file as OpenFile).descriptor, this.#onSynced);", replace: "" }],
+    edits: [{ file: "src/storage/fs/fs-writer.ts", find: "else if ((this.file as OpenFile).needsSync) fs.fdatasync((this.handle as Handle).descriptor, this.#onSynced);", replace: "" }],
     catchers: [fsFlush, { test: "crash/poison.test", name: "fs: nothing acknowledged is lost" }],
   },
   {
     name: "node:fs: failed sync tried again",
     breaks: "A sync that failed is asked for once more: the kernel has dropped the pages by then and says 0.",
-    edits: [{ file: "src/storage/fs/fs-writer.ts", find: 'if (error) this.#done(this, fromNodeError(error, { operation: "sync",', replace: 'if (error) fs.fdatasync((this.file as OpenFile).descriptor, (again) => this.#done(this, again));\n    else if (error) this.#done(this, fromNodeError(error, { operation: "sync",' }],
+    edits: [{ file: "src/storage/fs/fs-writer.ts", find: 'if (error) this.#done(this, fromNodeError(error, { operation: "sync",', replace: 'if (error) fs.fdatasync((this.handle as Handle).descriptor, (again) => this.#done(this, again));\n    else if (error) this.#done(this, fromNodeError(error, { operation: "sync",' }],
     catchers: [fsFlush, { test: "crash/poison.test", name: "a failed fsync" }],
   },
   {

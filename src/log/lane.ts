@@ -67,6 +67,7 @@ export class Lane {
     this.#writer = storage.createWriter({
       bufferBytes,
       bufferCount,
+      writesInFlight: settings.blocksInFlight,
       alignment,
       flush: settings.flush,
       onWritten: (token, error) => { this.#handleWritten(token, error); },

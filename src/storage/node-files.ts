@@ -37,6 +37,24 @@ export function openDescriptor(path: string, flags: number): Promise<number> {
   });
 }
 
+/** So many of them, or none. */
+export async function openDescriptors(path: string, flags: number, count: number): Promise<number[]> {
+  const descriptors: number[] = [];
+  try {
+    while (descriptors.length < count) descriptors.push(await openDescriptor(path, flags));
+  } catch (error) {
+    await closeDescriptors(descriptors, path).catch(() => undefined);
+    throw error;
+  }
+  return descriptors;
+}
+
+/** All of them, also after one could not be closed; then rejects. */
+export async function closeDescriptors(descriptors: readonly number[], path: string): Promise<void> {
+  const outcomes = await Promise.allSettled(descriptors.map((descriptor) => closeDescriptor(descriptor, path)));
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+}
+
 export function closeDescriptor(descriptor: number, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     fs.close(descriptor, (error) => {

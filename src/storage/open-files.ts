@@ -1,7 +1,11 @@
-// The files that one block writer has open, by the number that its caller holds.
+// The files that one block writer has open, by the number that its caller holds, each through several descriptors.
 //
-// Owns: the numbers, which never come back, and how many writes are in flight per file. Crash without the first:
-// 1. segment 7 is closed; 2. its number is given to segment 8; 3. a late write meant for 7 lands in 8.
+// Owns: the numbers, which never come back; how many operations are in flight per file; who uses which descriptor.
+// Crash without the first: 1. segment 7 is closed; 2. its number is given to segment 8; 3. a late write meant for 7 lands in 8.
+//
+// One write per descriptor, from its beginning to the end of its flush, because the kernel reports a failed writeback once per
+// descriptor. Crash with a shared one: 1. blocks 6 and 7 are in flight; 2. a page of 6 can't be written; 3. the flush of 7 is told;
+// 4. the flush of 6 finds nothing new and returns 0; 5. its completion comes first: 6 is acknowledged, and lost.
 
 import { assert } from "../base/assert.js";
 import { RingwallError } from "../base/errors.js";
@@ -10,51 +14,93 @@ import type { WriterFile } from "./storage.js";
 /** Open at once, per writer; a lane has two or three. */
 const filesMax = 1024;
 
+export class Handle {
+  readonly descriptor: number;
+  /** Place in a kernel-side table of all handles of the writer. */
+  readonly index: number;
+  /** Where the kernel knows it by `index`: see the uring backend's file table. */
+  fixed = false;
+
+  constructor(descriptor: number, index: number) {
+    this.descriptor = descriptor;
+    this.index = index;
+  }
+}
+
 export class OpenFile {
   readonly id: WriterFile;
   readonly path: string;
-  readonly descriptor: number;
-  /** Place in the table, for a kernel-side table of the same shape. */
-  readonly index: number;
-  /** Where the kernel knows the file by `index`: see the uring backend's file table. */
-  fixed = false;
-  /** A write with RWF_DSYNC is not durable on this file's filesystem: it is followed by a sync of its own. */
-  needsSync = false;
+  readonly handles: readonly Handle[];
+  /** What a single write asks for is not durable on this file's filesystem: it is followed by a sync of its own. */
+  readonly needsSync: boolean;
   /** Being closed: takes no new operation. */
   retired = false;
   inFlight = 0;
-  #idle: (() => void) | null = null;
+  readonly #idle: Handle[];
+  #onSettled: (() => void) | null = null;
+  #sync: Promise<void> = Promise.resolve();
+  #nextSync: Promise<void> | null = null;
 
-  constructor(id: WriterFile, path: string, descriptor: number) {
+  constructor(id: WriterFile, opened: OpenedFile) {
+    const { path, descriptors, needsSync } = opened;
     this.id = id;
     this.path = path;
-    this.descriptor = descriptor;
-    this.index = id % filesMax;
+    this.handles = descriptors.map((descriptor, at) => new Handle(descriptor, (id % filesMax) * descriptors.length + at));
+    this.needsSync = needsSync;
+    this.#idle = [...this.handles];
+  }
+
+  /** A handle that nobody uses, for one write and its flush; null when there is none now. */
+  take(): Handle | null {
+    return this.#idle.pop() ?? null;
+  }
+
+  give(handle: Handle): void {
+    this.#idle.push(handle);
   }
 
   /** One operation less. */
   landed(): void {
     this.inFlight -= 1;
     assert(this.inFlight >= 0, "an operation lands once");
-    if (this.inFlight === 0 && this.#idle !== null) this.#idle();
+    if (this.inFlight === 0 && this.#onSettled !== null) this.#onSettled();
   }
 
   /** Resolves when nothing is in flight. No operation may be started any more. */
   async settled(): Promise<void> {
-    if (this.inFlight > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    if (this.inFlight > 0) await new Promise<void>((resolve) => (this.#onSettled = resolve));
   }
+
+  /**
+   * Runs `sync` on the file's first handle, one at a time, for of two at once only the first would hear of lost pages. Who asks
+   * while one runs shares the next. One that failed fails all that follow: what it did not write, none of them would.
+   */
+  sync(sync: (handle: Handle) => Promise<void>): Promise<void> {
+    this.#nextSync ??= this.#sync = this.#sync.then(() => {
+      this.#nextSync = null;
+      return sync(this.handles[0] as Handle);
+    });
+    return this.#nextSync;
+  }
+}
+
+export interface OpenedFile {
+  readonly path: string;
+  /** As many as writes in flight at once; always the same number within a writer. */
+  readonly descriptors: readonly number[];
+  readonly needsSync: boolean;
 }
 
 export class OpenFiles {
   readonly #entries: (OpenFile | undefined)[] = [];
   #serial = 0;
 
-  add(path: string, descriptor: number): OpenFile {
+  add(opened: OpenedFile): OpenFile {
     let index = 0;
     while (this.#entries[index] !== undefined) index += 1;
     assert(index < filesMax, "a writer has no more than 1024 files open");
     this.#serial += 1;
-    const file = new OpenFile(this.#serial * filesMax + index, path, descriptor);
+    const file = new OpenFile(this.#serial * filesMax + index, opened);
     this.#entries[index] = file;
     return file;
   }
@@ -74,7 +120,7 @@ export class OpenFiles {
 
   /** Its index is free again; whoever calls this knows that the kernel does not use it any more. */
   forget(file: OpenFile): void {
-    this.#entries[file.index] = undefined;
+    this.#entries[file.id % filesMax] = undefined;
   }
 
   all(): OpenFile[] {

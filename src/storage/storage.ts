@@ -60,6 +60,8 @@ export type WriterFlush = FlushMethod | /** No flush: durability "none". */ "nev
 export interface BlockWriterOptions {
   readonly bufferBytes: number;
   readonly bufferCount: number;
+  /** Writes to one file at once; what is more waits inside. */
+  readonly writesInFlight: number;
   /** Positions and lengths of writes are multiples of it. */
   readonly alignment: number;
   readonly flush: WriterFlush;

@@ -24,6 +24,8 @@ export function cutDiskRefusal(): string | null {
 export type Command =
   /** The next such operation but `after` fails once. */
   | { readonly kind: "fail"; readonly operation: "write" | "fsync" | "fsyncdir"; readonly errno: number; readonly after?: number }
+  /** The next write that contains this word fails once. */
+  | { readonly kind: "refuse"; readonly word: string; readonly errno: number }
   /** The next write of several pages is half done. */
   | { readonly kind: "short" }
   | { readonly kind: "full"; readonly on: boolean }
@@ -87,6 +89,8 @@ function wordsOf(command: Command): string {
   switch (command.kind) {
     case "fail":
       return `fail ${command.operation} ${command.errno} ${command.after ?? 0}`;
+    case "refuse":
+      return `refuse ${command.word} ${command.errno}`;
     case "full":
       return `full ${command.on ? 1 : 0}`;
     case "short":

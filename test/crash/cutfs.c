@@ -1,9 +1,11 @@
 // cutfs MOUNTPOINT: a file system in memory that keeps only what was made durable, and fails when it is told to.
 //
-// Every file has two contents, live and durable; every directory two lists of names. fsync of a file, and each write to one
-// opened with O_DSYNC, copies the content; fsync of a directory copies the names. Commands are lines on standard input,
-// each answered by a line "ok":
+// Every file has two contents, live and durable; every directory two lists of names. fsync of a file copies what was written
+// to it since the last one, fsync of a directory copies the names. Nothing else does: not O_DSYNC, of which many daemons know
+// nothing. An fsync that fails forgets what it was to copy, so that a second one proves nothing, as with disks.
+// Commands are lines on standard input, each answered by a line "ok":
 //   fail OPERATION ERRNO AFTER   the next OPERATION but AFTER fails once with ERRNO: write, fsync, fsyncdir
+//   refuse TEXT ERRNO            the next write that contains TEXT fails once with ERRNO
 //   short                        the next write of more than a page is half done
 //   full 0|1                     every write and creation fails with ENOSPC
 //   cut                          power fails: only what is durable is left; open files are dead
@@ -29,8 +31,14 @@
 struct content { char *bytes; size_t size, capacity; };
 struct entry { char name[NAME_MAX_BYTES]; int node; };
 struct names { struct entry entries[ENTRIES_MAX]; int count; };
-struct node { bool directory; struct content live, durable; struct names *live_names, *durable_names; };
-struct handle { int node; int epoch; bool durable_writes; };
+struct node {
+    bool directory;
+    struct content live, durable;
+    /** What was written and not synced lies in [from, to). */
+    size_t dirty_from, dirty_to;
+    struct names *live_names, *durable_names;
+};
+struct handle { int node; int epoch; };
 
 static struct node nodes[NODES_MAX];
 static int node_count;
@@ -38,6 +46,7 @@ static int node_count;
 static int epoch;
 static bool full, next_write_short;
 static struct { char operation[16]; int error, after; } fault;
+static struct { char text[32]; int error; } refused;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static bool reserve(struct content *content, size_t size) {
@@ -177,8 +186,7 @@ static int open_node(int node, struct fuse_file_info *info) {
     if (node < 0) return node;
     struct handle *handle = malloc(sizeof *handle);
     if (handle == NULL) return -ENOMEM;
-    // RWF_DSYNC of one write does not reach a FUSE file system; the flags of the file do.
-    *handle = (struct handle){ .node = node, .epoch = epoch, .durable_writes = (info->flags & O_DSYNC) != 0 };
+    *handle = (struct handle){ .node = node, .epoch = epoch };
     info->fh = (uintptr_t)handle;
     info->direct_io = 1;
     return 0;
@@ -222,9 +230,18 @@ static int read_file(const char *path, char *into, size_t bytes, off_t offset, s
     return result;
 }
 
+/** What a write of these bytes is to fail with now; 0 for nothing. */
+static int due_refusal(const char *bytes, size_t count) {
+    size_t length = strlen(refused.text);
+    if (length == 0 || memmem(bytes, count, refused.text, length) == NULL) return 0;
+    refused.text[0] = 0;
+    return -refused.error;
+}
+
 static int write_content(struct handle *handle, const char *from, size_t bytes, size_t offset) {
     if (handle == NULL) return -EIO;
     int error = full ? -ENOSPC : due_fault("write");
+    if (error == 0) error = due_refusal(from, bytes);
     if (error != 0) return error;
     if (next_write_short && bytes > PAGE) {
         bytes = bytes / 2 / PAGE * PAGE;
@@ -234,11 +251,20 @@ static int write_content(struct handle *handle, const char *from, size_t bytes, 
     size_t end = offset + bytes;
     if (end > node->live.size && (error = resize(&node->live, end)) != 0) return error;
     memcpy(node->live.bytes + offset, from, bytes);
-    if (!handle->durable_writes) return (int)bytes;
-    if ((error = due_fault("fsync")) != 0) return error;
-    if (node->durable.size < end && (error = resize(&node->durable, end)) != 0) return error;
-    memcpy(node->durable.bytes + offset, from, bytes);
+    bool clean = node->dirty_from == node->dirty_to;
+    if (clean || offset < node->dirty_from) node->dirty_from = offset;
+    if (clean || end > node->dirty_to) node->dirty_to = end;
     return (int)bytes;
+}
+
+/** Makes durable what was written since the last time, or forgets it. */
+static int sync_content(struct handle *handle) {
+    if (handle == NULL) return -EIO;
+    struct node *node = &nodes[handle->node];
+    size_t from = node->dirty_from, to = node->dirty_to < node->live.size ? node->dirty_to : node->live.size;
+    node->dirty_from = node->dirty_to = 0;
+    int error = due_fault("fsync");
+    return error != 0 ? error : copy_range(&node->durable, &node->live, from, to > from ? to - from : 0);
 }
 
 static int write_file(const char *path, const char *from, size_t bytes, off_t offset, struct fuse_file_info *info) {
@@ -252,9 +278,7 @@ static int write_file(const char *path, const char *from, size_t bytes, off_t of
 static int sync_file(const char *path, int data_only, struct fuse_file_info *info) {
     (void)path, (void)data_only;
     pthread_mutex_lock(&mutex);
-    struct handle *handle = handle_of(info);
-    int result = handle == NULL ? -EIO : due_fault("fsync");
-    if (result == 0) result = copy_range(&nodes[handle->node].durable, &nodes[handle->node].live, 0, nodes[handle->node].live.size);
+    int result = sync_content(handle_of(info));
     pthread_mutex_unlock(&mutex);
     return result;
 }
@@ -326,21 +350,26 @@ static int accept_silently(const char *path, const struct timespec times[2], str
 static void cut(void) {
     epoch++;
     fault.operation[0] = 0;
+    refused.text[0] = 0;
     full = next_write_short = false;
     for (int at = 0; at < node_count; at++) {
         struct node *node = &nodes[at];
         if (node->directory) *node->live_names = *node->durable_names;
         else copy_range(&node->live, &node->durable, 0, node->durable.size);
+        node->dirty_from = node->dirty_to = 0;
     }
 }
 
 static void obey(const char *line) {
     int error, after, value;
-    char operation[16];
+    char operation[16], text[32];
     if (sscanf(line, "fail %15s %d %d", operation, &error, &after) == 3) {
         strcpy(fault.operation, operation);
         fault.error = error;
         fault.after = after;
+    } else if (sscanf(line, "refuse %31s %d", text, &error) == 2) {
+        strcpy(refused.text, text);
+        refused.error = error;
     } else if (sscanf(line, "full %d", &value) == 1) full = value != 0;
     else if (strncmp(line, "short", 5) == 0) next_write_short = true;
     else if (strncmp(line, "cut", 3) == 0) cut();

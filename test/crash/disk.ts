@@ -30,11 +30,11 @@ export function diskRefusal(kind: FileSystemKind): string | null {
 }
 
 /** An image with an empty file system. */
-export async function makeImage(file: string, kind: FileSystemKind, bytes: number = kinds[kind].bytes): Promise<void> {
+export async function makeImage(file: string, kind: FileSystemKind, bytes: number = kinds[kind].bytes, ...moreFlags: readonly string[]): Promise<void> {
   fs.writeFileSync(file, "");
   fs.truncateSync(file, bytes);
   const [program, ...flags] = kinds[kind].make as readonly [string, ...string[]];
-  await run(program, ...flags, file);
+  await run(program, ...flags, ...moreFlags, file);
 }
 
 /** A place in memory for images: many are made, and none must outlive the machine. */
@@ -51,13 +51,15 @@ export async function mountMemory(directory: string): Promise<() => Promise<void
 export class Disk {
   readonly mountPoint: string;
   readonly #file: string;
+  readonly #sectorBytes: number;
   #device: string | null = null;
   #mounted = false;
   readonly #forget: () => void;
 
   /** Nothing is attached yet. The mount point is made beside `file` unless given. */
-  constructor(file: string, mountPoint = `${file}.mount`) {
+  constructor(file: string, mountPoint = `${file}.mount`, sectorBytes = 512) {
     this.#file = file;
+    this.#sectorBytes = sectorBytes;
     this.mountPoint = mountPoint;
     fs.mkdirSync(mountPoint, { recursive: true });
     this.#forget = onTeardown(() => this.#abandon());
@@ -68,7 +70,7 @@ export class Disk {
   }
 
   async mount(): Promise<void> {
-    this.#device ??= (await run("losetup", "--find", "--show", this.#file)).trim();
+    this.#device ??= (await run("losetup", "--find", "--show", "--sector-size", String(this.#sectorBytes), this.#file)).trim();
     await run("mount", this.#device, this.mountPoint);
     this.#mounted = true;
   }

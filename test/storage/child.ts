@@ -29,7 +29,7 @@ async function openWriter(storage: Storage, units: number): Promise<(position: n
   if (!fs.existsSync(target)) fs.writeFileSync(target, Buffer.alloc(units * unit));
   let resolve: (error: RingwallError | null) => void = () => undefined;
   const writer: BlockWriter = storage.createWriter({
-    bufferBytes: 1024 * unit, bufferCount: 1, alignment: unit, flush: "dsync",
+    bufferBytes: 1024 * unit, bufferCount: 1, writesInFlight: 4, alignment: unit, flush: "dsync",
     onWritten: (_token, error) => resolve(error),
     onBatchEnd: () => undefined,
   });

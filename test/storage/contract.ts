@@ -66,7 +66,7 @@ export class Harness {
 
   constructor(storage: Storage, flush: WriterFlush = "dsync", bufferCount = 4, bufferBytes = 16 * unit) {
     this.writer = storage.createWriter({
-      bufferBytes, bufferCount, alignment: unit, flush,
+      bufferBytes, bufferCount, writesInFlight: 4, alignment: unit, flush,
       onWritten: (token, error) => {
         this.completions.push({ token, error });
         if (this.completions.length === this.#wanted && this.#resolve !== null) this.#resolve();
@@ -264,7 +264,7 @@ function writerContract(context: () => Context): void {
     let file: WriterFile = 0;
     await new Promise<void>((resolve, reject) => {
       const writer = storage.createWriter({
-        bufferBytes: unit, bufferCount: 1, alignment: unit, flush: "dsync",
+        bufferBytes: unit, bufferCount: 1, writesInFlight: 1, alignment: unit, flush: "dsync",
         onWritten: (token, error) => {
           if (error !== null) reject(error);
           else if ((left -= 1) > 0) writer.write(file, token * unit, 0, unit, (token + 1) % 4);

@@ -31,7 +31,7 @@ async function writeOne(flush: "dsync" | "separate"): Promise<Written> {
   let deliver: (error: RingwallError | null) => void = () => undefined;
   const delivered = new Promise<RingwallError | null>((resolve) => (deliver = resolve));
   const writer = chooseStorage({ backend: "fs" }).storage.createWriter({
-    bufferBytes: 4 * unit, bufferCount: 1, alignment: unit, flush,
+    bufferBytes: 4 * unit, bufferCount: 1, writesInFlight: 1, alignment: unit, flush,
     onWritten: (_token, error) => deliver(error),
     onBatchEnd: () => undefined,
   });

@@ -73,7 +73,7 @@ export class WatchedWriter {
     };
     const setup = { native: watched, ring: verdict.ring, memory, completion: "wait", registeredBuffers: false, registeredFiles: false, ringNote: "", onClosed: () => undefined } as const;
     this.writer = new UringWriter(setup, watch, {
-      bufferBytes: 16 * unit, bufferCount: 1, alignment: unit, flush,
+      bufferBytes: 16 * unit, bufferCount: 1, writesInFlight: 4, alignment: unit, flush,
       onWritten: (_token, error) => {
         this.errors.push(error);
         if (this.errors.length === this.#wanted) this.#resolve();

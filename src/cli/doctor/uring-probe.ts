@@ -44,7 +44,7 @@ async function probeSqpoll(directory: string): Promise<Feature> {
 
 async function writerNotes(storage: Storage, directory: string): Promise<readonly string[]> {
   const path = `${directory}/probe.${randomBytes(8).toString("hex")}`;
-  const writer = storage.createWriter({ bufferBytes: 64 * 1024, bufferCount: 8, alignment: pageBytes, flush: "dsync", onWritten: () => undefined, onBatchEnd: () => undefined });
+  const writer = storage.createWriter({ bufferBytes: 64 * 1024, bufferCount: 8, writesInFlight: 1, alignment: pageBytes, flush: "dsync", onWritten: () => undefined, onBatchEnd: () => undefined });
   try {
     const file = await storage.files.open(path, "create");
     try {

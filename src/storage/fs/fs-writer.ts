@@ -10,8 +10,9 @@ import os from "node:os";
 import { assert } from "../../base/assert.js";
 import type { RingwallError } from "../../base/errors.js";
 import { Memory } from "../../format/memory.js";
-import { closeDescriptor, openDescriptor } from "../node-files.js";
-import { fileClosed, OpenFiles, type OpenFile } from "../open-files.js";
+import { fuseNote, isFuse } from "../fuse.js";
+import { closeDescriptors, openDescriptors } from "../node-files.js";
+import { fileClosed, OpenFiles, type Handle, type OpenFile } from "../open-files.js";
 import type { BlockWriter, BlockWriterOptions, WriterFile } from "../storage.js";
 import { fromErrno, fromNodeError } from "../system-error.js";
 
@@ -24,13 +25,15 @@ type Flush = "dsync" | "separate" | "never";
 
 export class FsWriter implements BlockWriter {
   readonly memory: Memory;
-  readonly notes: readonly string[];
+  readonly notes: string[];
 
   readonly #options: BlockWriterOptions;
   readonly #flush: Flush;
   readonly #afterClose: () => void;
   readonly #files = new OpenFiles();
   readonly #idle: FsWrite[] = [];
+  /** Writes that wait for a handle of their file. First in, first out. */
+  readonly #waiting: FsWrite[] = [];
   #inFlight = 0;
   #state: "open" | "closing" | "closed" = "open";
   #closed: Promise<void> | null = null;
@@ -46,17 +49,23 @@ export class FsWriter implements BlockWriter {
   }
 
   async openFile(path: string): Promise<WriterFile> {
-    let descriptor: number;
+    let descriptors: number[];
+    let needsSync = this.#flush === "separate";
     try {
-      descriptor = await openDescriptor(path, this.#flush === "dsync" ? O_RDWR | (O_DSYNC as number) : O_RDWR);
+      if (this.#flush === "dsync" && (await isFuse(path))) {
+        needsSync = true;
+        if (!this.notes.includes(fuseNote)) this.notes.push(fuseNote);
+      }
+      const flags = this.#flush === "dsync" && !needsSync ? O_RDWR | (O_DSYNC as number) : O_RDWR;
+      descriptors = await openDescriptors(path, flags, this.#options.writesInFlight);
     } catch (error) {
       throw fromNodeError(error, { operation: "open to write", path });
     }
     if (this.#state !== "open") {
-      await closeDescriptor(descriptor, path);
+      await closeDescriptors(descriptors, path);
       throw fileClosed();
     }
-    return this.#files.add(path, descriptor).id;
+    return this.#files.add({ path, descriptors, needsSync }).id;
   }
 
   async closeFile(id: WriterFile): Promise<void> {
@@ -72,7 +81,7 @@ export class FsWriter implements BlockWriter {
     assert(bytes > 0 && start >= 0 && start + bytes <= this.memory.buffer.byteLength, "a write stays inside the writer's memory");
     assert((position % alignment) + (start % alignment) + (bytes % alignment) === 0, "a write is aligned");
     this.#inFlight += 1;
-    const write = this.#idle.pop() ?? new FsWrite(this.memory.bytes, this.#flush === "separate", (done, error) => this.#finish(done, error));
+    const write = this.#idle.pop() ?? new FsWrite(this.memory.bytes, (done, error) => this.#finish(done, error));
     write.token = token;
     const file = this.#files.find(id);
     if (file === undefined) {
@@ -80,7 +89,10 @@ export class FsWriter implements BlockWriter {
       return;
     }
     file.inFlight += 1;
-    write.begin(file, position, start, bytes);
+    write.prepare(file, position, start, bytes);
+    const handle = file.take();
+    if (handle === null) this.#waiting.push(write);
+    else write.begin(handle);
   }
 
   /** Completions exist only once the event loop has brought them. */
@@ -94,12 +106,12 @@ export class FsWriter implements BlockWriter {
     file.inFlight += 1;
     this.#inFlight += 1;
     try {
-      await new Promise<void>((resolve, reject) => {
-        fs.fdatasync(file.descriptor, (error) => {
+      await file.sync((handle) => new Promise<void>((resolve, reject) => {
+        fs.fdatasync(handle.descriptor, (error) => {
           if (error) reject(fromNodeError(error, { operation: "sync", path: file.path }));
           else resolve();
         });
-      });
+      }));
     } finally {
       this.#landed(file);
     }
@@ -120,19 +132,28 @@ export class FsWriter implements BlockWriter {
 
   async #freeFile(file: OpenFile): Promise<void> {
     this.#files.forget(file);
-    await closeDescriptor(file.descriptor, file.path);
+    await closeDescriptors(file.handles.map((handle) => handle.descriptor), file.path);
   }
 
   #finish(write: FsWrite, error: RingwallError | null): void {
-    const { token, file } = write;
+    const { token, file, handle } = write;
     write.file = null;
+    write.handle = null;
     this.#idle.push(write);
+    if (file !== null && handle !== null) this.#passOn(file, handle);
     try {
       this.#options.onWritten(token, error);
     } finally {
       this.#landed(file);
     }
     this.#options.onBatchEnd();
+  }
+
+  #passOn(file: OpenFile, handle: Handle): void {
+    const at = this.#waiting.findIndex((write) => write.file === file);
+    const [next] = at === -1 ? [] : this.#waiting.splice(at, 1);
+    if (next === undefined) file.give(handle);
+    else next.begin(handle);
   }
 
   #landed(file: OpenFile | null): void {
@@ -146,29 +167,32 @@ export class FsWriter implements BlockWriter {
 class FsWrite {
   token = 0;
   file: OpenFile | null = null;
+  handle: Handle | null = null;
   readonly #bytes: Uint8Array;
-  readonly #separateSync: boolean;
   readonly #done: (write: FsWrite, error: RingwallError | null) => void;
   #position = 0;
   #start = 0;
   #left = 0;
 
-  constructor(bytes: Uint8Array, separateSync: boolean, done: (write: FsWrite, error: RingwallError | null) => void) {
+  constructor(bytes: Uint8Array, done: (write: FsWrite, error: RingwallError | null) => void) {
     this.#bytes = bytes;
-    this.#separateSync = separateSync;
     this.#done = done;
   }
 
-  begin(file: OpenFile, position: number, start: number, bytes: number): void {
+  prepare(file: OpenFile, position: number, start: number, bytes: number): void {
     this.file = file;
     this.#position = position;
     this.#start = start;
     this.#left = bytes;
+  }
+
+  begin(handle: Handle): void {
+    this.handle = handle;
     this.#writeOn();
   }
 
   #writeOn(): void {
-    fs.write((this.file as OpenFile).descriptor, this.#bytes, this.#start, this.#left, this.#position, this.#onWritten);
+    fs.write((this.handle as Handle).descriptor, this.#bytes, this.#start, this.#left, this.#position, this.#onWritten);
   }
 
   readonly #onWritten = (error: Error | null, written: number): void => {
@@ -179,7 +203,7 @@ class FsWrite {
     this.#left -= written;
     // Short: the rest follows. Under O_DSYNC each piece is durable by itself; otherwise the sync comes after the last.
     if (this.#left > 0) this.#writeOn();
-    else if (this.#separateSync) fs.fdatasync((this.file as OpenFile).descriptor, this.#onSynced);
+    else if ((this.file as OpenFile).needsSync) fs.fdatasync((this.handle as Handle).descriptor, this.#onSynced);
     else this.#done(this, null);
   };
 

@@ -6,29 +6,38 @@
 
 import fs from "node:fs";
 import type { NativeBinding } from "../../native/binding.js";
-import { openDescriptor, closeDescriptor } from "../node-files.js";
+import { closeDescriptor, openDescriptor, openDescriptors } from "../node-files.js";
 import { errnoName, fromNodeError, nameOfErrno } from "../system-error.js";
 
 const { O_RDWR, O_DIRECT } = fs.constants as { O_RDWR: number; O_DIRECT: number | undefined };
 
+export interface DirectOpenOptions {
+  readonly native: NativeBinding;
+  readonly path: string;
+  /** Of writes, bytes. */
+  readonly alignment: number;
+  /** Descriptors wanted. */
+  readonly count: number;
+}
+
 export interface DirectOpen {
-  readonly descriptor: number;
+  readonly descriptors: readonly number[];
   /** "direct I/O: on", or why it is off. */
   readonly note: string;
 }
 
-export async function openForWriting(native: NativeBinding, path: string, alignment: number): Promise<DirectOpen> {
-  const direct = await openDirect(native, path, alignment);
-  if (typeof direct === "number") return { descriptor: direct, note: "direct I/O: on" };
+export async function openForWriting({ native, path, alignment, count }: DirectOpenOptions): Promise<DirectOpen> {
+  const refused = await directRefused(native, path, alignment);
+  const flags = refused === null ? O_RDWR | (O_DIRECT as number) : O_RDWR;
   try {
-    return { descriptor: await openDescriptor(path, O_RDWR), note: `direct I/O: off: ${direct}` };
+    return { descriptors: await openDescriptors(path, flags, count), note: `direct I/O: ${refused === null ? "on" : `off: ${refused}`}` };
   } catch (error) {
     throw fromNodeError(error, { operation: "open to write", path });
   }
 }
 
-/** A descriptor, or why direct I/O does not serve here. */
-async function openDirect(native: NativeBinding, path: string, alignment: number): Promise<number | string> {
+/** Why direct I/O does not serve here, or null. */
+async function directRefused(native: NativeBinding, path: string, alignment: number): Promise<string | null> {
   if (O_DIRECT === undefined) return "this platform has no O_DIRECT";
   let descriptor: number;
   try {
@@ -38,7 +47,6 @@ async function openDirect(native: NativeBinding, path: string, alignment: number
     return `${errnoName(error) ?? "an error"} from open`;
   }
   const refused = alignmentRefused(native, descriptor, alignment);
-  if (refused === null) return descriptor;
   await closeDescriptor(descriptor, path);
   return refused;
 }
@@ -53,16 +61,4 @@ function alignmentRefused(native: NativeBinding, descriptor: number, alignment: 
   const result = native.readAt(descriptor, scratch, 0, alignment, 0, 0, 0);
   native.release(scratch);
   return result < 0 ? `${nameOfErrno(-result)} from a read` : null;
-}
-
-export const fuseNote = "flush: a sync after each write: FUSE does not hand RWF_DSYNC on";
-
-const fuseType = 0x6573_5546;
-
-/**
- * Whether the file lies on FUSE. 1. a direct write with RWF_DSYNC; 2. FUSE sends the write to its daemon and no sync;
- * 3. the completion looks durable; 4. the daemon's machine fails: gone.
- */
-export async function isFuse(path: string): Promise<boolean> {
-  return (await fs.promises.statfs(path)).type === fuseType;
 }

@@ -4,7 +4,7 @@
 // the high word is the slot's generation, so that a completion of an earlier use can't be taken for this one's.
 
 import type { RingwallError } from "../../base/errors.js";
-import type { OpenFile } from "../open-files.js";
+import type { Handle, OpenFile } from "../open-files.js";
 
 export const part = { write: 0, sync: 1 } as const;
 
@@ -22,6 +22,8 @@ export class Operation {
   phase: OperationPhase = "free";
   token = 0;
   file: OpenFile | null = null;
+  /** The file's handle that is this operation's alone until it has finished. */
+  handle: Handle | null = null;
   /** What is still to be written: file position, offset in the memory, bytes. */
   position = 0;
   start = 0;
@@ -59,6 +61,7 @@ export class OperationPool {
     operation.generation = (operation.generation + 1) >>> 0;
     operation.phase = "free";
     operation.file = null;
+    operation.handle = null;
     operation.settle = null;
     this.#free.push(operation);
   }

@@ -5,13 +5,13 @@
 
 import type { NativeBinding } from "../../native/binding.js";
 import { nameOfErrno } from "../system-error.js";
-import type { OpenFile } from "../open-files.js";
+import type { Handle } from "../open-files.js";
 import { register } from "./kernel-interface.js";
 import type { Ring } from "./ring.js";
 
 /** The kernel's limit on one registered buffer. */
 const bufferBytesMax = 1 << 30;
-/** Files in the kernel's table; further ones go by descriptor. */
+/** Handles in the kernel's table; further ones go by descriptor. */
 const tableEntries = 64;
 
 export interface Registration {
@@ -57,15 +57,15 @@ export class FileTable {
     this.note = this.#on ? "registered files: on" : `registered files: off: ${nameOfErrno(-result)}`;
   }
 
-  /** Makes `file` known by its index, where that is possible. */
-  add(file: OpenFile): void {
-    if (this.#on && file.index < tableEntries) file.fixed = this.#put(file.index, file.descriptor);
+  /** Makes `handle` known by its index, where that is possible. */
+  add(handle: Handle): void {
+    if (this.#on && handle.index < tableEntries) handle.fixed = this.#put(handle.index, handle.descriptor);
   }
 
   /** The kernel lets go of the file: without this it would stay open, and locked, until the ring is gone. */
-  remove(file: OpenFile): void {
-    if (file.fixed) this.#put(file.index, -1);
-    file.fixed = false;
+  remove(handle: Handle): void {
+    if (handle.fixed) this.#put(handle.index, -1);
+    handle.fixed = false;
   }
 
   close(): void {

@@ -16,11 +16,12 @@ import type { RingwallError } from "../../base/errors.js";
 import { highHalf, lowHalf } from "../../base/numbers.js";
 import { Memory } from "../../format/memory.js";
 import type { NativeBinding, NativeWatch } from "../../native/binding.js";
-import { closeDescriptor } from "../node-files.js";
-import { fileClosed, OpenFiles, type OpenFile } from "../open-files.js";
+import { closeDescriptors } from "../node-files.js";
+import { fileClosed, OpenFiles, type Handle, type OpenFile } from "../open-files.js";
+import { fuseNote, isFuse } from "../fuse.js";
 import type { BlockWriter, BlockWriterOptions, WriterFile, WriterFlush } from "../storage.js";
-import { fromErrno } from "../system-error.js";
-import { fuseNote, isFuse, openForWriting } from "./direct-open.js";
+import { fromErrno, fromNodeError } from "../system-error.js";
+import { openForWriting } from "./direct-open.js";
 import { entryFlag, errno, fsyncDataOnly, opcode, setup, writeDsync } from "./kernel-interface.js";
 import { OperationPool, part, type Operation } from "./operation.js";
 import { FileTable, registerMemory } from "./registrations.js";
@@ -49,6 +50,7 @@ export class UringWriter implements BlockWriter {
   readonly #native: NativeBinding;
   readonly #ring: Ring;
   readonly #alignment: number;
+  readonly #writesInFlight: number;
   readonly #flush: WriterFlush;
   readonly #onWritten: (token: number, error: RingwallError | null) => void;
   readonly #onBatchEnd: () => void;
@@ -80,6 +82,7 @@ export class UringWriter implements BlockWriter {
     this.#ring = made.ring;
     this.memory = new Memory(made.memory);
     this.#alignment = options.alignment;
+    this.#writesInFlight = options.writesInFlight;
     this.#onWritten = options.onWritten;
     this.#onBatchEnd = options.onBatchEnd;
     this.#afterClose = made.onClosed;
@@ -104,16 +107,15 @@ export class UringWriter implements BlockWriter {
   }
 
   async openFile(path: string): Promise<WriterFile> {
-    const { descriptor, note } = await openForWriting(this.#native, path, this.#alignment);
+    const needsSync = this.#flush === "dsync" && (await isFuse(path).catch((error: unknown) => { throw fromNodeError(error, { operation: "open to write", path }); }));
+    const { descriptors, note } = await openForWriting({ native: this.#native, path, alignment: this.#alignment, count: this.#writesInFlight });
     if (this.#state !== "open") {
-      await closeDescriptor(descriptor, path);
+      await closeDescriptors(descriptors, path);
       throw fileClosed();
     }
-    if (!this.#notes.includes(note)) this.#notes.push(note);
-    const file = this.#files.add(path, descriptor);
-    file.needsSync = this.#flush === "dsync" && (await isFuse(path));
-    if (file.needsSync && !this.#notes.includes(fuseNote)) this.#notes.push(fuseNote);
-    this.#fileTable.add(file);
+    for (const fact of needsSync ? [note, fuseNote] : [note]) if (!this.#notes.includes(fact)) this.#notes.push(fact);
+    const file = this.#files.add({ path, descriptors, needsSync });
+    for (const handle of file.handles) this.#fileTable.add(handle);
     return file.id;
   }
 
@@ -153,17 +155,35 @@ export class UringWriter implements BlockWriter {
     return this.#delivered - before;
   }
 
-  syncFile(id: WriterFile): Promise<void> {
+  async syncFile(id: WriterFile): Promise<void> {
     const file = this.#files.get(id);
     assert(this.#state === "open", "a closed writer takes no syncs");
+    file.inFlight += 1;
+    this.#inFlight += 1;
+    try {
+      await file.sync((handle) => this.#syncOnce(file, handle));
+    } finally {
+      file.landed();
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) this.#handleIdle();
+    }
+  }
+
+  #syncOnce(file: OpenFile, handle: Handle): Promise<void> {
     return new Promise((resolve, reject) => {
       const operation = this.#begin();
       file.inFlight += 1;
       operation.file = file;
+      operation.handle = handle;
       operation.phase = "sync";
       operation.settle = (error) => (error === null ? resolve() : reject(error));
       this.#start(operation);
     });
+  }
+
+  #handleIdle(): void {
+    if (this.#keepsAlive) this.#keepAlive(false);
+    if (this.#onIdle !== null) this.#onIdle();
   }
 
   close(): Promise<void> {
@@ -179,7 +199,7 @@ export class UringWriter implements BlockWriter {
     this.#state = "closed";
     this.#native.watchClose(this.#watch);
     const files = this.#files.all();
-    for (const file of files) this.#fileTable.remove(file);
+    for (const file of files) this.#unregister(file);
     this.#ring.close();
     this.#fileTable.close();
     this.#native.release(this.memory.buffer);
@@ -188,9 +208,13 @@ export class UringWriter implements BlockWriter {
   }
 
   async #freeFile(file: OpenFile): Promise<void> {
-    if (this.#state !== "closed") this.#fileTable.remove(file);
+    if (this.#state !== "closed") this.#unregister(file);
     this.#files.forget(file);
-    await closeDescriptor(file.descriptor, file.path);
+    await closeDescriptors(file.handles.map((handle) => handle.descriptor), file.path);
+  }
+
+  #unregister(file: OpenFile): void {
+    for (const handle of file.handles) this.#fileTable.remove(handle);
   }
 
   #begin(): Operation {
@@ -210,7 +234,9 @@ export class UringWriter implements BlockWriter {
   /** Puts the operation's phase into the ring and submits it, or queues it behind those that wait for room. */
   #start(operation: Operation): void {
     const linked = operation.phase === "write" && this.#flush === "linked";
-    if (this.#backlog.length > 0 || this.#ring.room < (linked ? 2 : 1)) return this.#putOff(operation);
+    // What has a handle goes before what waits for one, which it may be waiting for.
+    if (operation.handle === null && this.#backlog.length === 0) operation.handle = (operation.file as OpenFile).take();
+    if (operation.handle === null || this.#ring.room < (linked ? 2 : 1)) return this.#putOff(operation);
     this.#enqueue(operation, linked);
     this.#submit(operation);
   }
@@ -223,13 +249,13 @@ export class UringWriter implements BlockWriter {
   }
 
   #enqueueWrite(operation: Operation): void {
-    const file = operation.file as OpenFile;
+    const handle = operation.handle as Handle;
     const words = this.#ring.entries;
     const at = this.#ring.take();
-    const flags = (file.fixed ? entryFlag.fixedFile : 0) | (operation.linked ? entryFlag.link : 0);
+    const flags = (handle.fixed ? entryFlag.fixedFile : 0) | (operation.linked ? entryFlag.link : 0);
     const low = this.#addressLow + operation.start;
     words[at] = (this.#fixedMemory ? opcode.writeFixed : opcode.write) | (flags << 8);
-    words[at + 1] = file.fixed ? file.index : file.descriptor;
+    words[at + 1] = handle.fixed ? handle.index : handle.descriptor;
     words[at + 2] = lowHalf(operation.position);
     words[at + 3] = highHalf(operation.position);
     words[at + 4] = lowHalf(low);
@@ -241,11 +267,11 @@ export class UringWriter implements BlockWriter {
   }
 
   #enqueueSync(operation: Operation): void {
-    const file = operation.file as OpenFile;
+    const handle = operation.handle as Handle;
     const words = this.#ring.entries;
     const at = this.#ring.take();
-    words[at] = opcode.fsync | ((file.fixed ? entryFlag.fixedFile : 0) << 8);
-    words[at + 1] = file.fixed ? file.index : file.descriptor;
+    words[at] = opcode.fsync | ((handle.fixed ? entryFlag.fixedFile : 0) << 8);
+    words[at + 1] = handle.fixed ? handle.index : handle.descriptor;
     words[at + 7] = fsyncDataOnly;
     words[at + 8] = operation.slot * 2 + part.sync;
     words[at + 9] = operation.generation;
@@ -334,7 +360,9 @@ export class UringWriter implements BlockWriter {
   }
 
   #finish(operation: Operation, error: RingwallError | null): void {
-    const { token, settle, file } = operation;
+    const { token, settle, file, handle } = operation;
+    // A sync for its own sake borrows a handle that may be in use.
+    if (settle === null && handle !== null) (file as OpenFile).give(handle);
     this.#operations.give(operation);
     this.#inFlight -= 1;
     this.#delivered += 1;

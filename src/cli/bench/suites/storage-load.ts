@@ -168,7 +168,7 @@ async function openFile(storage: Storage, { directory, workload, bytes, fileByte
   await writePages(storage, path, bytes, fileBytes);
   let handle: (token: number, error: RingwallError | null) => void = () => undefined;
   const flush = workload === "periodic-sync" ? "never" : flushMethod;
-  const writer = storage.createWriter({ bufferBytes: bytes, bufferCount: depth, alignment, flush, onWritten: (token, error) => { handle(token, error); }, onBatchEnd: () => undefined });
+  const writer = storage.createWriter({ bufferBytes: bytes, bufferCount: depth, writesInFlight: depth, alignment, flush, onWritten: (token, error) => { handle(token, error); }, onBatchEnd: () => undefined });
   const target = await writer.openFile(path);
   const file = await storage.files.open(path, "read");
   return { writer, target, file, flushMethod: flush, alignment, onWritten: (wanted) => { handle = wanted; } };
