@@ -9,6 +9,7 @@ import type { PartitionTable } from "../core/partition-table.js";
 import { formatVersion } from "../format/version.js";
 import { chooseKernels } from "../format/kernels.js";
 import { chooseStorage, type StorageChoiceOptions } from "../storage/choose.js";
+import { runAll } from "../storage/run-all.js";
 import type { Storage } from "../storage/storage.js";
 import type { Lane } from "./lane.js";
 import { openReader, openWriter, type OpenedReader, type OpenedWriter } from "./open-log.js";
@@ -83,7 +84,8 @@ export class LaneLog implements Log {
       const opened = options.readOnly ? await openReader(request) : await openWriter(request);
       return new LaneLog(environment, directory, options, opened);
     } catch (error) {
-      await environment.storage.close();
+      // The first error is the one to tell.
+      await environment.storage.close().catch(() => undefined);
       throw error;
     }
   }
@@ -168,11 +170,8 @@ export class LaneLog implements Log {
 
   async #close(): Promise<void> {
     const opened = this.#opened;
-    const failures: unknown[] = [];
-    for (const lane of opened.lanes) await lane.close().catch((error: unknown) => failures.push(error));
-    if (opened.kind === "writer") await opened.unlock().catch((error: unknown) => failures.push(error));
-    await this.#storage.close().catch((error: unknown) => failures.push(error));
-    if (failures.length > 0) throw failures[0];
+    const unlock = opened.kind === "writer" ? [opened.unlock] : [];
+    await runAll([...opened.lanes.map((lane) => () => lane.close()), ...unlock, () => this.#storage.close()]);
   }
 
   #laneOf(name: string, { lane, with: companion }: PartitionOptions): number {

@@ -11,6 +11,7 @@ import { roundUp8 } from "../base/numbers.js";
 import type { PartitionState, PartitionTable } from "../core/partition-table.js";
 import { blockFlag } from "../format/block.js";
 import { frameHeaderBytes } from "../format/frame.js";
+import { runAll } from "../storage/run-all.js";
 import type { BlockWriter } from "../storage/storage.js";
 import { newAcknowledgement, resolveOfLast } from "./acknowledgement.js";
 import type { BlockBuffer, Resolve } from "./block-buffer.js";
@@ -273,10 +274,11 @@ export class Lane {
       this.#state = { kind: "closing" };
       await this.#closeCleanly().catch((error: unknown) => { failure = asFailure(error, this.settings.directory); });
     }
-    await this.#free();
+    const freed = this.#free();
+    await freed.catch(() => undefined);
     failure = this.#poison ?? failure ?? this.#closeFailure;
     if (this.#state.kind !== "poisoned") this.#state = { kind: "closed" };
-    if (failure !== null) throw failure;
+    await runAll([() => (failure === null ? Promise.resolve() : Promise.reject(failure)), () => freed]);
   }
 
   /** Frees everything and writes nothing: for a log whose opening failed. */
@@ -288,11 +290,9 @@ export class Lane {
   async #free(): Promise<void> {
     this.#cancelTimers();
     await this.#background;
-    await this.#supply.close();
-    await this.#writer.close();
-    for (const segment of this.#tail.leaving) await segment.ready.file.close();
-    if (this.#tail.current !== null) await this.#tail.current.ready.file.close();
-    await this.shelf.close();
+    const kept = [...this.#sealing, ...this.#tail.leaving, ...(this.#tail.current === null ? [] : [this.#tail.current])];
+    const files = kept.map((segment) => () => segment.ready.file.close());
+    await runAll([() => this.#supply.close(), () => this.#writer.close(), ...files, () => this.shelf.close()]);
   }
 
   async #closeCleanly(): Promise<void> {

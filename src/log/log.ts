@@ -106,7 +106,8 @@ export interface Log {
 
   /**
    * Makes everything accepted durable and closes the log. Every pending append is acknowledged or rejected when it resolves.
-   * Rejects with RINGWALL_POISONED when that was not possible. Calling it again returns the same promise.
+   * Rejects with RINGWALL_POISONED when that was not possible. Where several things failed, the error's message has all of theirs,
+   * and its cause is an AggregateError of them. Calling it again returns the same promise.
    *
    * An attached log ends for itself alone; closing the one that `Log.open` gave ends all that are attached to it.
    */

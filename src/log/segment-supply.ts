@@ -8,6 +8,7 @@ import { RingwallError } from "../base/errors.js";
 import { alignUp } from "../base/numbers.js";
 import { segmentName } from "../format/names.js";
 import { encodeSegmentHeader } from "../format/segment-header.js";
+import { runAll } from "../storage/run-all.js";
 import type { FileSystem, StorageFile, WriterFile } from "../storage/storage.js";
 
 export interface SegmentSupplyOptions {
@@ -150,12 +151,11 @@ export class SegmentSupply {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#work;
-    for (const segment of this.#ready.splice(0)) await this.#closeSegment(segment);
+    await runAll(this.#ready.splice(0).map((segment) => () => this.#closeSegment(segment)));
   }
 
   async #closeSegment(segment: ReadySegment): Promise<void> {
-    await this.#options.closeWriter(segment.writerFile);
-    await segment.file.close();
+    await runAll([() => this.#options.closeWriter(segment.writerFile), () => segment.file.close()]);
   }
 
   #wantSegment(): void {

@@ -12,7 +12,8 @@ import type { NativeBinding } from "../native/binding.js";
 import { lastOfChain, readRecord, successorName, type ChainEnd } from "./lock-chain.js";
 import { currentOwner, judgeOwner, type LockOwner } from "./lock-owner.js";
 import { closeDescriptor, nodeFileSystem, openDescriptor } from "./node-files.js";
-import { errnoName } from "./system-error.js";
+import { runAll } from "./run-all.js";
+import { errnoName, fromNodeError } from "./system-error.js";
 
 const { O_CREAT, O_EXCL, O_RDWR } = fs.constants;
 const files = nodeFileSystem();
@@ -77,14 +78,12 @@ export class LockClaim {
   }
 
   async abandon(): Promise<void> {
-    if (this.#name !== null) await this.#withdraw();
-    await files.remove(this.#draft);
-    await this.#letGo();
+    await runAll([() => this.#withdraw(), () => files.remove(this.#draft), () => this.#letGo()]);
   }
 
-  async #release(): Promise<void> {
-    await this.#withdraw();
-    await this.#letGo();
+  /** Where the file system fails, the record stays; the flock goes all the same. */
+  #release(): Promise<void> {
+    return runAll([() => this.#withdraw(), () => this.#letGo()]);
   }
 
   /** Gives the record a name in the chain, if nobody has it. */
@@ -117,7 +116,9 @@ export class LockClaim {
     const name = this.#name;
     this.#name = null;
     if (name === null) return;
-    const record = await readRecord(this.#directory, name);
+    const record = await readRecord(this.#directory, name).catch((error: unknown) => {
+      throw fromNodeError(error, { operation: "release the lock", path: path.join(this.#directory, name) });
+    });
     if (record.kind === "record" && record.key === this.#owner.nonce) await files.remove(path.join(this.#directory, name));
   }
 

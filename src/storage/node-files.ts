@@ -8,6 +8,7 @@ import fs from "node:fs";
 import os from "node:os";
 import { RingwallError } from "../base/errors.js";
 import { errnoName, fromErrno, fromNodeError } from "./system-error.js";
+import { runAll } from "./run-all.js";
 import type { FileMode, FileSystem, StorageFile } from "./storage.js";
 
 const eio = os.constants.errno.EIO;
@@ -51,8 +52,7 @@ export async function openDescriptors(path: string, flags: number, count: number
 
 /** All of them, also after one could not be closed; then rejects. */
 export async function closeDescriptors(descriptors: readonly number[], path: string): Promise<void> {
-  const outcomes = await Promise.allSettled(descriptors.map((descriptor) => closeDescriptor(descriptor, path)));
-  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  await runAll(descriptors.map((descriptor) => () => closeDescriptor(descriptor, path)));
 }
 
 export function closeDescriptor(descriptor: number, path: string): Promise<void> {

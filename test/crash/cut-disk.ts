@@ -70,13 +70,20 @@ export class CutDisk {
   }
 
   async unmount(): Promise<void> {
-    const ended = once(this.#daemon, "exit");
+    const ended = this.#daemon.signalCode === null ? once(this.#daemon, "exit") : null;
     await runUntilDone("umount", this.mountPoint);
     this.#daemon.stdin?.end();
     await ended;
     this.#lines.close();
     fs.rmdirSync(this.mountPoint);
     this.#forget();
+  }
+
+  /** The daemon dies: every file fails from now on. What is left of the mount goes with the process, or by `unmount`. */
+  async kill(): Promise<void> {
+    const ended = once(this.#daemon, "exit");
+    this.#daemon.kill("SIGKILL");
+    await ended;
   }
 
   async #answer(due: string): Promise<void> {

@@ -13,6 +13,7 @@ import { Memory } from "../../format/memory.js";
 import { fuseNote, isFuse } from "../fuse.js";
 import { closeDescriptors, openDescriptors } from "../node-files.js";
 import { fileClosed, OpenFiles, type Handle, type OpenFile } from "../open-files.js";
+import { runAll } from "../run-all.js";
 import type { BlockWriter, BlockWriterOptions, WriterFile } from "../storage.js";
 import { fromErrno, fromNodeError } from "../system-error.js";
 
@@ -127,7 +128,7 @@ export class FsWriter implements BlockWriter {
     if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     this.#state = "closed";
     this.#afterClose();
-    await Promise.all(this.#files.all().filter((file) => !file.retired).map((file) => this.#freeFile(file)));
+    await runAll(this.#files.all().filter((file) => !file.retired).map((file) => () => this.#freeFile(file)));
   }
 
   async #freeFile(file: OpenFile): Promise<void> {

@@ -19,6 +19,7 @@ import type { NativeBinding, NativeWatch } from "../../native/binding.js";
 import { closeDescriptors } from "../node-files.js";
 import { fileClosed, OpenFiles, type Handle, type OpenFile } from "../open-files.js";
 import { fuseNote, isFuse } from "../fuse.js";
+import { runAll } from "../run-all.js";
 import type { BlockWriter, BlockWriterOptions, WriterFile, WriterFlush } from "../storage.js";
 import { fromErrno, fromNodeError } from "../system-error.js";
 import { openForWriting } from "./direct-open.js";
@@ -204,7 +205,7 @@ export class UringWriter implements BlockWriter {
     this.#fileTable.close();
     this.#native.release(this.memory.buffer);
     this.#afterClose();
-    await Promise.all(files.filter((file) => !file.retired).map((file) => this.#freeFile(file)));
+    await runAll(files.filter((file) => !file.retired).map((file) => () => this.#freeFile(file)));
   }
 
   async #freeFile(file: OpenFile): Promise<void> {
