@@ -8,7 +8,7 @@ import { assert } from "../base/assert.js";
 import type { PartitionTable } from "../core/partition-table.js";
 import { formatVersion } from "../format/version.js";
 import { chooseKernels } from "../format/kernels.js";
-import { chooseStorage, type StorageChoiceOptions } from "../storage/choose.js";
+import { chooseStorage, chooseStorageAgain, type StorageChoiceOptions } from "../storage/choose.js";
 import { runAll } from "../storage/run-all.js";
 import type { Storage } from "../storage/storage.js";
 import type { Lane } from "./lane.js";
@@ -72,7 +72,14 @@ export class LaneLog implements Log {
     const { backend, completion, sqpoll, ringEntries, registeredBuffers, registeredFiles } = resolved;
     const sqPoll = sqpoll === undefined ? undefined : { idleMillis: sqpoll.idleMs, ...(sqpoll.cpu === undefined ? {} : { cpu: sqpoll.cpu }) };
     const uring: NonNullable<StorageChoiceOptions["uring"]> = { completion, ringEntries, registeredBuffers, registeredFiles, ...(sqPoll === undefined ? {} : { sqPoll }) };
-    return LaneLog.openOn(chooseStorage({ backend, uring }), directory, resolved);
+    const choice = chooseStorage({ backend, uring });
+    try {
+      return await LaneLog.openOn(choice, directory, resolved);
+    } catch (error) {
+      const other = backend === "auto" ? chooseStorageAgain(choice, error) : null;
+      if (other === null) throw error;
+      return await LaneLog.openOn(other, directory, resolved);
+    }
   }
 
   /** As `open`, on a given storage. */

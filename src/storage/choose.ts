@@ -28,3 +28,12 @@ export function chooseStorage(options: StorageChoiceOptions): StorageChoice {
     details: { reason: uring.reason },
   });
 }
+
+/**
+ * What "auto" takes when its choice was refused after all, or null: one ring may be allowed and a lane's not (locked memory, open files,
+ * a profile that counts).
+ */
+export function chooseStorageAgain(refused: StorageChoice, error: unknown): StorageChoice | null {
+  if (refused.storage.name !== "uring" || !(error instanceof RingwallError) || error.code !== "RINGWALL_UNAVAILABLE") return null;
+  return { storage: fsStorage(), reason: `io_uring was tried and refused: ${error.message}` };
+}

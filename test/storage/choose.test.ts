@@ -17,6 +17,7 @@ const refuseSource = fileURLToPath(new URL("../../../test/storage/refuse-io-urin
 interface Choice {
   readonly name?: string;
   readonly reason?: string;
+  readonly sequence?: number;
   readonly code?: string;
   readonly message?: string;
 }
@@ -46,7 +47,7 @@ describe("choosing a backend", () => {
     test(`where seccomp refuses io_uring with ${name}: auto falls back and works, uring fails typed`, (t) => {
       const missing = refuserMissing(directory);
       if (missing !== null) return t.skip(missing);
-      const choose = (backend: string): Choice => run(path.join(directory, "refuse"), [errno, process.execPath, chooseChild, backend], {});
+      const choose = (backend: string): Choice => run(path.join(directory, "refuse"), [errno, "0", process.execPath, chooseChild, backend], {});
       const auto = choose("auto");
       assert.equal(auto.name, "fs");
       assert.match(auto.reason ?? "", words);
@@ -56,10 +57,27 @@ describe("choosing a backend", () => {
       assert.match(forced.message ?? "", /backend: "auto"/);
     });
   }
+
+  test("where the kernel lets a small ring be and refuses a lane's: auto falls back, says why, and appends; uring fails typed", (t) => {
+    const missing = refuserMissing(directory) ?? uringMissing();
+    if (missing !== null) return t.skip(missing);
+    const open = (backend: string): Choice => run(path.join(directory, "refuse"), ["12", "4", process.execPath, chooseChild, backend, path.join(directory, backend)], {});
+    const auto = open("auto");
+    assert.equal(auto.name, "fs", JSON.stringify(auto));
+    assert.match(auto.reason ?? "", /tried and refused.*ENOMEM/);
+    assert.equal(auto.sequence, 1);
+    assert.equal(open("auto").sequence, 2, "the log is whole");
+    assert.equal(open("uring").code, "RINGWALL_UNAVAILABLE");
+  });
 });
 
 function run(command: string, args: string[], env: Readonly<Record<string, string>>): Choice {
   return JSON.parse(execFileSync(command, args, { env: { ...process.env, ...env }, encoding: "utf8" })) as Choice;
+}
+
+function uringMissing(): string | null {
+  const { storage, reason } = chooseStorage({ backend: "auto" });
+  return storage.name === "uring" ? null : reason;
 }
 
 /** Builds the launcher; a reason when it can't be. */
