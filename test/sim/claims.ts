@@ -16,6 +16,8 @@ interface Claim {
 }
 
 export class Claims implements WriteObserver {
+  /** What recovery took for the log's end is not compared yet: blocks written on top of it bear witness of nothing. */
+  areDoubtful = true;
   readonly #lanes: readonly LaneModel[];
   readonly #submitted = new Map<string, Claim>();
   readonly #durable = new Map<string, Claim>();
@@ -26,7 +28,7 @@ export class Claims implements WriteObserver {
 
   submitted(path: string, position: number, bytes: Uint8Array): void {
     const lane = laneOf(path);
-    const acknowledged = this.#lanes[lane]?.acknowledged ?? 0;
+    const acknowledged = this.areDoubtful ? 0 : (this.#lanes[lane]?.acknowledged ?? 0);
     this.#submitted.set(keyOf(path, position), { lane, path, position, bytes: bytes.length, acknowledged });
   }
 

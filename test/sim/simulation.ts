@@ -161,6 +161,7 @@ class Run {
   }
 
   async #use(storage: SimStorage, options: ResolvedOptions): Promise<End> {
+    this.#claims.areDoubtful = true;
     const log = await this.#open(storage, options);
     if (log === null) return this.#plan.flavour === "damage" ? "over" : "refused";
     if (!(await this.#verify(log))) return "over";
@@ -298,6 +299,7 @@ class Run {
       else model.settle(result.image);
     }
     if (!this.#hasLies) this.#claims.clear();
+    this.#claims.areDoubtful = false;
     return true;
   }
 
