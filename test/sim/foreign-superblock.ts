@@ -31,15 +31,14 @@ export interface ForeignRequest {
   readonly random: Random;
 }
 
-/** Null: there is no log yet, or none whose superblock would pass for another's. */
+/** Null: there is no log yet. */
 export async function foreignSuperblock({ kind, machine, directory, options, random }: ForeignRequest): Promise<Uint8Array | null> {
   const present = superblockOf(machine.disk, directory);
   if (present === null) return null;
   const bytes = present.visible.slice();
   const verdict = decodeSuperblock(bytes);
   assert(verdict.kind === "valid", "between lives the superblock is whole");
-  // Nothing is looked for behind the seal of a closed log: an old superblock that says "closed" hides what came since.
-  if (kind === "older") return verdict.superblock.lanes.every(({ state }) => state === "open") ? bytes : null;
+  if (kind === "older") return bytes;
 
   const other = copyOf(machine, directory, { seed: random.next(), lanes: verdict.superblock.lanes.length });
   const storage = new SimStorage(other);
