@@ -23,13 +23,13 @@ after(() => {
 describe("killed writers", () => {
   if (uringRefusal !== null) test("on uring", { skip: uringRefusal }, () => undefined);
 
-  test("60 kills at random times, each in the log that the last one left: every acknowledged record is there", async (t) => {
+  test("300 kills at random times, each in the log that the last one left: every acknowledged record is there", async (t) => {
     const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-    t.diagnostic(`npm run crash -- --seed ${seed} --kills 60 replays the seeds`);
-    const { tally, losses } = await runKills({ kills: 60, seed, root, jobs: 2, killsPerLog: 8, onProgress: (line) => t.diagnostic(line) });
+    t.diagnostic(`npm run crash -- --seed ${seed} --kills 300 replays the seeds`);
+    const { tally, losses } = await runKills({ kills: 300, seed, root, jobs: 2, killsPerLog: 8, onProgress: (line) => t.diagnostic(line) });
     keep = losses.length > 0;
     assert.deepEqual(losses, []);
-    assert.equal(tally.crashes, 60);
+    assert.equal(tally.crashes, 300);
     assert.ok(tally.acknowledgedRecords > 1000, `the writers were heard: ${String(tally)}`);
   });
 });
