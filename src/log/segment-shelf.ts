@@ -28,6 +28,7 @@ export class SegmentShelf implements ReadSource {
   readonly #waiters = new DurableWaiters();
   /** Least recently used first. */
   readonly #sealed = new Map<number, SegmentIndex>();
+  #search: DeadSearch | null = null;
   /** Sealed, but their index could not be written (full disk): kept in memory. */
   readonly #unwritten = new Map<number, SegmentIndex>();
   #current: SegmentIndex | null = null;
@@ -148,13 +149,31 @@ export class SegmentShelf implements ReadSource {
       // A block may still be on its way into one that is not sealed.
       if (segment > this.#sealedUpTo) break;
       const index = await this.segmentIndex(segment);
-      if (!isDead(index, table)) break;
+      if (!this.#isDead(index, table)) break;
       dead.push(segment);
       // 1. a batch begins here and ends in the next segment; 2. this one is freed; 3. recovery meets a group without
       // its beginning and can't tell that it is complete. So both go, or none.
       if (!index.goesOn) count = dead.length;
     }
     return dead.slice(0, count);
+  }
+
+  /**
+   * Whether every record of the sealed segment is trimmed or truncated away. What is dead stays dead, so the search goes on where the
+   * last one found something live: a hundred thousand partitions that are trimmed one by one are walked through once.
+   */
+  #isDead(index: SegmentIndex, table: PartitionTable): boolean {
+    let search = this.#search;
+    if (search?.segment !== index.segment) {
+      const runs = index.runs.entries();
+      search = this.#search = { segment: index.segment, runs, at: runs.next() };
+    }
+    for (; search.at.done !== true; search.at = search.runs.next()) {
+      const [id, run] = search.at.value;
+      const state = table.byId(id);
+      if (state !== undefined && lastLive(index.segment, run, state) >= state.firstSequence) return false;
+    }
+    return true;
   }
 
   async close(): Promise<void> {
@@ -170,13 +189,12 @@ export class SegmentShelf implements ReadSource {
   }
 }
 
-/** Whether every record of the segment is trimmed or truncated away. */
-function isDead(index: SegmentIndex, table: PartitionTable): boolean {
-  for (const [id, run] of index.runs) {
-    const state = table.byId(id);
-    if (state !== undefined && lastLive(index.segment, run, state) >= state.firstSequence) return false;
-  }
-  return true;
+/** How far the records of one segment are known to be dead. */
+interface DeadSearch {
+  readonly segment: number;
+  readonly runs: Iterator<readonly [number, PartitionRun], undefined>;
+  /** The first that is not known to be. */
+  at: IteratorResult<readonly [number, PartitionRun], undefined>;
 }
 
 function lastLive(segment: number, run: PartitionRun, state: PartitionState): number {
