@@ -69,9 +69,11 @@ export class LaneLog implements Log {
    */
   static async open(directory: string, options: LogOptions = {}): Promise<LaneLog> {
     const resolved = resolveOptions(options);
-    const { backend, completion, sqpoll, ringEntries, registeredBuffers, registeredFiles } = resolved;
+    const { backend, completion, sqpoll, iopoll, ringEntries, registeredBuffers, registeredFiles } = resolved;
     const sqPoll = sqpoll === undefined ? undefined : { idleMillis: sqpoll.idleMs, ...(sqpoll.cpu === undefined ? {} : { cpu: sqpoll.cpu }) };
-    const uring: NonNullable<StorageChoiceOptions["uring"]> = { completion, ringEntries, registeredBuffers, registeredFiles, ...(sqPoll === undefined ? {} : { sqPoll }) };
+    const uring: NonNullable<StorageChoiceOptions["uring"]> = {
+      completion, ringEntries, registeredBuffers, registeredFiles, ...(sqPoll === undefined ? {} : { sqPoll }), ...(iopoll ? { ioPoll: { directory } } : {}),
+    };
     const choice = chooseStorage({ backend, uring });
     try {
       return await LaneLog.openOn(choice, directory, resolved);

@@ -51,6 +51,11 @@ export interface LogOptions {
   readonly completion?: "wait" | "spin";
   /** A kernel thread that submits without system calls. Default off. */
   readonly sqpoll?: boolean | SqpollOption;
+  /**
+   * Completions are polled for on a ring of their own kind, without interrupts: takes a core while anything is in flight. Only where a probe
+   * in the log's directory says that the device has poll queues; elsewhere it is off, with the reason in `log.info`. Default off.
+   */
+  readonly iopoll?: boolean;
   /** Entries of the submission queue, a power of two. Default 256. */
   readonly ringEntries?: number;
   /** Whether buffers and files are registered with the ring. Default true; falls back by itself where that is refused. */
@@ -79,6 +84,7 @@ export interface ResolvedOptions {
   readonly recordBytesMax: number;
   readonly completion: "wait" | "spin";
   readonly sqpoll: { readonly idleMs: number; readonly cpu: number | undefined } | undefined;
+  readonly iopoll: boolean;
   readonly ringEntries: number;
   readonly registeredBuffers: boolean;
   readonly registeredFiles: boolean;
@@ -89,7 +95,7 @@ const poolBytesMax = 1024 * mebibyte;
 
 const known = new Set<string>([
   "backend", "readOnly", "create", "durability", "lane", "lanes", "segmentBytes", "segmentAgeMs", "bufferBytes", "bufferCount", "blocksInFlight",
-  "recordBytesMax", "completion", "sqpoll", "ringEntries", "registeredBuffers", "registeredFiles",
+  "recordBytesMax", "completion", "sqpoll", "iopoll", "ringEntries", "registeredBuffers", "registeredFiles",
 ]);
 
 /** Validates and fills in. Throws RINGWALL_INVALID_OPTION that names the option, what it was and what it may be. */
@@ -118,6 +124,7 @@ export function resolveOptions(options: LogOptions): ResolvedOptions {
     recordBytesMax: integer(options, "recordBytesMax", { fallback: 64 * mebibyte, min: 1, max: 1024 * mebibyte }),
     completion: oneOf(options, "completion", "wait", ["wait", "spin"]),
     sqpoll: sqpoll(options.sqpoll),
+    iopoll: flag(options, "iopoll", false),
     ringEntries,
     registeredBuffers: flag(options, "registeredBuffers", true),
     registeredFiles: flag(options, "registeredFiles", true),

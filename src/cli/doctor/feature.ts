@@ -19,6 +19,7 @@ export const costs: Readonly<Record<string, string>> = {
   "registered buffers": "the kernel looks up the memory of each write anew: a little CPU per block",
   "registered files": "the kernel looks up the file of each write anew: a little CPU per block",
   "direct I/O": "writes are copied through the page cache, which also takes memory from others",
+  "IOPOLL": "{ iopoll: true } changes nothing; completions come by interrupt, as they do by default",
   "SQPOLL": "{ sqpoll: true } is refused; each block costs a system call, as it does by default",
 };
 

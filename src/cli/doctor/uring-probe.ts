@@ -3,8 +3,9 @@
 import { randomBytes } from "node:crypto";
 import { RingwallError } from "../../base/errors.js";
 import { pageBytes } from "../../format/block.js";
-import { loadNative } from "../../native/binding.js";
+import { loadNative, type NativeBinding } from "../../native/binding.js";
 import type { Storage } from "../../storage/storage.js";
+import { probePolling } from "../../storage/uring/iopoll-probe.js";
 import { openUring } from "../../storage/uring/uring-storage.js";
 import { featureOfNote, withCost, type Feature } from "./feature.js";
 
@@ -23,7 +24,7 @@ export async function probeUring(directory: string): Promise<UringProbe> {
   const verdict = openUring();
   if (verdict.kind === "refused") return { storage: null, features: [addon, withCost({ name: "io_uring", available: false, reason: verdict.reason })] };
   const notes = await writerNotes(verdict.storage, directory);
-  return { storage: verdict.storage, features: [addon, { name: "io_uring", available: true }, ...notes.map(featureOfNote), await probeSqpoll(directory)] };
+  return { storage: verdict.storage, features: [addon, { name: "io_uring", available: true }, ...notes.map(featureOfNote), await probeSqpoll(directory), probeIopoll(native.kind === "loaded" ? native.binding : null, directory)] };
 }
 
 /** A kernel thread that submits: refused to some users and in some containers. */
@@ -40,6 +41,12 @@ async function probeSqpoll(directory: string): Promise<Feature> {
   } finally {
     await verdict.storage.close();
   }
+}
+
+/** Polled I/O needs poll queues in the device. */
+function probeIopoll(native: NativeBinding | null, directory: string): Feature {
+  const verdict = native === null ? { kind: "off" as const, reason: "the native addon is missing" } : probePolling(native, directory);
+  return verdict.kind === "on" ? { name: "IOPOLL", available: true, optional: true } : withCost({ name: "IOPOLL", available: false, reason: verdict.reason, optional: true });
 }
 
 async function writerNotes(storage: Storage, directory: string): Promise<readonly string[]> {

@@ -11,6 +11,8 @@ import { errnoName, fromNodeError, nameOfErrno } from "../system-error.js";
 
 const { O_RDWR, O_DIRECT } = fs.constants as { O_RDWR: number; O_DIRECT: number | undefined };
 
+export const directNote = "direct I/O: on";
+
 export interface DirectOpenOptions {
   readonly native: NativeBinding;
   readonly path: string;
@@ -30,7 +32,7 @@ export async function openForWriting({ native, path, alignment, count }: DirectO
   const refused = await directRefused(native, path, alignment);
   const flags = refused === null ? O_RDWR | (O_DIRECT as number) : O_RDWR;
   try {
-    return { descriptors: await openDescriptors(path, flags, count), note: `direct I/O: ${refused === null ? "on" : `off: ${refused}`}` };
+    return { descriptors: await openDescriptors(path, flags, count), note: refused === null ? directNote : `direct I/O: off: ${refused}` };
   } catch (error) {
     throw fromNodeError(error, { operation: "open to write", path });
   }

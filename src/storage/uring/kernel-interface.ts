@@ -2,11 +2,12 @@
 //
 // Offsets into structures are counted in 32-bit words, for everything here is read and written through a Uint32Array.
 
-export const opcode = { nop: 0, fsync: 3, writeFixed: 5, write: 23 } as const;
+export const opcode = { nop: 0, fsync: 3, writeFixed: 5, read: 22, write: 23 } as const;
 
 export const entryFlag = { fixedFile: 1, link: 4 } as const;
 
 export const setup = {
+  ioPoll: 1 << 0,
   sqPoll: 1 << 1,
   sqAffinity: 1 << 2,
   clamp: 1 << 4,

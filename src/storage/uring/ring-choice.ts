@@ -29,6 +29,8 @@ export interface SqPollOptions {
 export interface RingChoiceOptions {
   readonly entries: number;
   readonly sqPoll?: SqPollOptions | undefined;
+  /** For polled I/O: it takes direct reads and writes only, and nothing completes unless someone looks. */
+  readonly ioPoll?: boolean;
   /** For measurements only: exactly these IORING_SETUP_* flags. */
   readonly setupFlags?: number | undefined;
 }
@@ -46,15 +48,15 @@ const pollFlags: readonly (readonly [string, number])[] = [
 
 /** `note` names what was taken, for `log.info`. */
 export function chooseRing(native: NativeBinding, options: RingChoiceOptions): { readonly verdict: RingVerdict; readonly note: string } {
-  const { entries, sqPoll } = options;
+  const { entries, sqPoll, ioPoll = false } = options;
   if (options.setupFlags !== undefined) {
     return { verdict: openRing(native, { entries, flags: options.setupFlags }), note: `ring: flags ${String(options.setupFlags)}` };
   }
   let verdict: RingVerdict | undefined;
   for (const [name, flags] of sqPoll === undefined ? inlineFlags : pollFlags) {
     const polling = sqPoll === undefined ? {} : { pollIdleMillis: sqPoll.idleMillis, ...(sqPoll.cpu === undefined ? {} : { pollCpu: sqPoll.cpu }) };
-    verdict = openRing(native, { entries, flags, ...polling });
-    if (verdict.kind === "open") return { verdict, note: `ring: ${name}` };
+    verdict = openRing(native, { entries, flags: flags | (ioPoll ? setup.ioPoll : 0), ...polling });
+    if (verdict.kind === "open") return { verdict, note: `ring: ${name}${ioPoll ? ", IOPOLL" : ""}` };
     if (verdict.errno !== errno.EINVAL) break;
   }
   return { verdict: verdict as RingVerdict, note: "ring: none" };

@@ -192,6 +192,11 @@ export class Ring {
     return this.#native.ringWait(this.descriptor, 0, 1, timeoutMicros);
   }
 
+  /** Of a ring for polled I/O: looks whether the device has completed something. Nobody else does. */
+  poll(): void {
+    this.#native.ringEnter(this.descriptor, 0, 0, enter.getEvents);
+  }
+
   /** Closes the descriptor and unmaps the rings. What is in flight then completes unseen. */
   close(): void {
     if (this.#closed) return;

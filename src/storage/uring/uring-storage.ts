@@ -14,6 +14,7 @@ import { scanningFileSystem } from "../scan-file.js";
 import type { BlockWriter, BlockWriterOptions, Storage, StorageProbe } from "../storage.js";
 import { nameOfErrno } from "../system-error.js";
 import { errno, opcode, probeBytes, probeSupported, register } from "./kernel-interface.js";
+import { probePolling } from "./iopoll-probe.js";
 import { openRing, type Ring } from "./ring.js";
 import { chooseRing, type SqPollOptions } from "./ring-choice.js";
 import { openUringMethods } from "./uring-probe.js";
@@ -24,6 +25,8 @@ export interface UringOptions {
   readonly completion?: "wait" | "spin";
   /** A kernel thread takes the entries: an append makes no system call while it is awake. */
   readonly sqPoll?: SqPollOptions;
+  /** Polled I/O for logs in this directory, if a probe there says that it works; "unprobed" is for tests. */
+  readonly ioPoll?: { readonly directory: string } | "unprobed";
   readonly ringEntries?: number;
   readonly registeredBuffers?: boolean;
   readonly registeredFiles?: boolean;
@@ -132,7 +135,10 @@ interface WriterContext {
 }
 
 function createUringWriter({ native, options, onClosed }: WriterContext, wanted: BlockWriterOptions): UringWriter {
-  const { verdict, note } = chooseRing(native, { entries: Math.max(ringEntriesMin, options.ringEntries ?? ringEntriesDefault), sqPoll: options.sqPoll, setupFlags: options.setupFlags });
+  const polling = choosePolling(native, options, wanted);
+  const { verdict, note } = chooseRing(native, {
+    entries: Math.max(ringEntriesMin, options.ringEntries ?? ringEntriesDefault), sqPoll: options.sqPoll, setupFlags: options.setupFlags, ioPoll: polling.isOn,
+  });
   if (verdict.kind === "refused") throw unavailable(refusalText(verdict.errno, verdict.what));
   const { ring } = verdict;
   const memory = native.allocate(wanted.bufferBytes * wanted.bufferCount);
@@ -148,7 +154,21 @@ function createUringWriter({ native, options, onClosed }: WriterContext, wanted:
     throw unavailable(`watching the ring: ${nameOfErrno(-watched)}`);
   };
   const { completion = "wait", registeredBuffers = true, registeredFiles = true } = options;
-  return new UringWriter({ native, ring, memory, completion, registeredBuffers, registeredFiles, ringNote: note, onClosed }, watch, wanted);
+  return new UringWriter({ native, ring, memory, completion, registeredBuffers, registeredFiles, ringNotes: [note, ...polling.notes], onClosed }, watch, wanted);
+}
+
+interface PollingChoice {
+  readonly isOn: boolean;
+  readonly notes: readonly string[];
+}
+
+function choosePolling(native: NativeBinding, { ioPoll }: UringOptions, { flush }: BlockWriterOptions): PollingChoice {
+  if (ioPoll === undefined) return { isOn: false, notes: [] };
+  const off = (reason: string): PollingChoice => ({ isOn: false, notes: [`IOPOLL: off: ${reason}`] });
+  // FSYNC is refused on such a ring.
+  if (flush !== "dsync") return off(`a polled write is made durable by RWF_DSYNC only, and here the method is ${flush}`);
+  const verdict = ioPoll === "unprobed" ? { kind: "on" as const } : probePolling(native, ioPoll.directory);
+  return verdict.kind === "on" ? { isOn: true, notes: ["IOPOLL: on"] } : off(verdict.reason);
 }
 
 function unavailable(reason: string): RingwallError {

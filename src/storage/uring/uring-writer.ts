@@ -12,7 +12,11 @@
 // the bounded time that `completion: "spin"` asks for.
 
 import { assert } from "../../base/assert.js";
+<<<<<<< HEAD
 import type { RingwallError } from "../../base/errors.js";
+=======
+import { runAll, RingwallError } from "../../base/errors.js";
+>>>>>>> 40182fc (Polled I/O: a ring of its own where a probe in the log's directory says that it works)
 import { highHalf, lowHalf } from "../../base/numbers.js";
 import { Memory } from "../../format/memory.js";
 import type { NativeBinding, NativeWatch } from "../../native/binding.js";
@@ -22,7 +26,7 @@ import { fuseNote, isFuse } from "../fuse.js";
 import { runAll } from "../run-all.js";
 import type { BlockWriter, BlockWriterOptions, WriterFile, WriterFlush } from "../storage.js";
 import { fromErrno, fromNodeError } from "../system-error.js";
-import { openForWriting } from "./direct-open.js";
+import { directNote, openForWriting } from "./direct-open.js";
 import { entryFlag, errno, fsyncDataOnly, opcode, setup, writeDsync } from "./kernel-interface.js";
 import { OperationPool, part, type Operation } from "./operation.js";
 import { FileTable, registerMemory } from "./registrations.js";
@@ -40,7 +44,7 @@ export interface UringWriterSetup {
   readonly completion: "wait" | "spin";
   readonly registeredBuffers: boolean;
   readonly registeredFiles: boolean;
-  readonly ringNote: string;
+  readonly ringNotes: readonly string[];
   /** Called once everything is freed. */
   readonly onClosed: () => void;
 }
@@ -60,6 +64,8 @@ export class UringWriter implements BlockWriter {
   readonly #addressHigh: number;
   readonly #polled: boolean;
   readonly #spins: boolean;
+  /** Polled I/O: nothing completes, and the descriptor never turns readable, unless this thread looks at the device. */
+  readonly #looks: boolean;
   readonly #watch: NativeWatch;
   readonly #files = new OpenFiles();
   readonly #fileTable: FileTable;
@@ -88,7 +94,8 @@ export class UringWriter implements BlockWriter {
     this.#onBatchEnd = options.onBatchEnd;
     this.#afterClose = made.onClosed;
     this.#polled = (made.ring.setupFlags & setup.sqPoll) !== 0;
-    this.#spins = made.completion === "spin";
+    this.#looks = (made.ring.setupFlags & (setup.ioPoll | setup.sqPoll)) === setup.ioPoll;
+    this.#spins = this.#looks || made.completion === "spin";
     // The polling thread may take a chain in two bites, and nothing would tell: see #submit.
     this.#flush = this.#polled && options.flush === "linked" ? "separate" : options.flush;
     const halves = new Uint32Array(2);
@@ -98,7 +105,7 @@ export class UringWriter implements BlockWriter {
     const registered = made.registeredBuffers ? registerMemory(made.native, made.ring, made.memory) : { on: false, note: "registered buffers: off: not wanted" };
     this.#fixedMemory = registered.on;
     this.#fileTable = new FileTable(made.native, made.ring, made.registeredFiles);
-    this.#notes = [made.ringNote, registered.note, this.#fileTable.note];
+    this.#notes = [...made.ringNotes, registered.note, this.#fileTable.note];
     if (this.#flush !== options.flush) this.#notes.push("flush: separate instead of linked: SQPOLL can't keep a chain together");
     this.#watch = watch(() => this.#onReadable());
   }
@@ -113,6 +120,10 @@ export class UringWriter implements BlockWriter {
     if (this.#state !== "open") {
       await closeDescriptors(descriptors, path);
       throw fileClosed();
+    }
+    if ((this.#ring.setupFlags & setup.ioPoll) !== 0 && (needsSync || note !== directNote)) {
+      await closeDescriptors(descriptors, path);
+      throw new RingwallError("RINGWALL_UNAVAILABLE", `IOPOLL takes direct, durable writes only; ${needsSync ? fuseNote : note}`, { place: { path }, remedy: "Open the log without { iopoll: true }." });
     }
     for (const fact of needsSync ? [note, fuseNote] : [note]) if (!this.#notes.includes(fact)) this.#notes.push(fact);
     const file = this.#files.add({ path, descriptors, needsSync });
@@ -390,10 +401,12 @@ export class UringWriter implements BlockWriter {
   }
 
   readonly #spin = (): void => {
+    if (this.#looks) this.#ring.poll();
     this.#onReadable();
     // A completion may need a kernel worker on this very processor, which would wait for the scheduler's tick, 4 ms.
     if (this.#inFlight > 0) this.#native.yieldProcessor();
     if (this.#inFlight > 0 && performance.now() < this.#spinUntil) setImmediate(this.#spin);
+    else if (this.#inFlight > 0 && this.#looks) setTimeout(this.#spin, 1);
     else this.#spinning = false;
   };
 }
