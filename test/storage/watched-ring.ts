@@ -71,7 +71,7 @@ export class WatchedWriter {
       if (typeof watching === "number") throw new Error(`no watch: ${String(watching)}`);
       return watching;
     };
-    const setup = { native: watched, ring: verdict.ring, memory, completion: "wait", registeredBuffers: false, registeredFiles: false, ringNote: "", onClosed: () => undefined } as const;
+    const setup = { native: watched, ring: verdict.ring, memory, completion: "wait", registeredBuffers: false, registeredFiles: false, ringNotes: [], onClosed: () => undefined } as const;
     this.writer = new UringWriter(setup, watch, {
       bufferBytes: 16 * unit, bufferCount: 1, writesInFlight: 4, alignment: unit, flush,
       onWritten: (_token, error) => {

@@ -12,11 +12,7 @@
 // the bounded time that `completion: "spin"` asks for.
 
 import { assert } from "../../base/assert.js";
-<<<<<<< HEAD
-import type { RingwallError } from "../../base/errors.js";
-=======
-import { runAll, RingwallError } from "../../base/errors.js";
->>>>>>> 40182fc (Polled I/O: a ring of its own where a probe in the log's directory says that it works)
+import { RingwallError } from "../../base/errors.js";
 import { highHalf, lowHalf } from "../../base/numbers.js";
 import { Memory } from "../../format/memory.js";
 import type { NativeBinding, NativeWatch } from "../../native/binding.js";
