@@ -79,7 +79,7 @@ function failedTests(tap) {
 function run(directory, { args, millisMax, env = {} }) {
   return new Promise((resolve, reject) => {
     // Under a test runner a test would speak to that one instead of in TAP.
-    const { NODE_TEST_CONTEXT: _, ...inherited } = process.env;
+    const { NODE_TEST_CONTEXT: _context, ...inherited } = process.env;
     const child = spawn(process.execPath, args, { cwd: directory, env: { ...inherited, SEED: fixedSeed, ...env }, stdio: ["ignore", "pipe", "pipe"], detached: true });
     let output = "";
     let hung = false;
