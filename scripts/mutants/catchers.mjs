@@ -79,8 +79,7 @@ function failedTests(tap) {
 function run(directory, { args, millisMax, env = {} }) {
   return new Promise((resolve, reject) => {
     // Under a test runner a test would speak to that one instead of in TAP.
-    const { NODE_TEST_CONTEXT: _context, ...inherited } = process.env;
-    const child = spawn(process.execPath, args, { cwd: directory, env: { ...inherited, SEED: fixedSeed, ...env }, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    const child = spawn(process.execPath, args, { cwd: directory, env: { ...process.env, NODE_TEST_CONTEXT: undefined, SEED: fixedSeed, ...env }, stdio: ["ignore", "pipe", "pipe"], detached: true });
     let output = "";
     let hung = false;
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
