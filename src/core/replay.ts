@@ -203,6 +203,8 @@ export class Replay {
     if (this.#group.kind === "open" && !continued) {
       this.#contradict("a group breaks off without a new epoch");
       this.handleGap(0);
+      // Giving the group up went through its frames: `#frame` is the last of them.
+      this.#read(run, at);
     }
     if (this.#group.kind === "open") {
       this.#group.group.add(frame, this.#position(), this.#position() + next - at);
@@ -227,20 +229,15 @@ export class Replay {
     let end = from;
     for (let complete = false; !complete; ) {
       if (end >= run.to) {
-        const group = new PendingGroup();
-        for (let at = from; at < run.to; ) {
-          const next = this.#read(run, at);
-          group.add(this.#frame, this.#position(), this.#position() + next - at);
-          at = next;
-        }
-        this.#group = { kind: "open", group };
+        this.#openGroup(run, from, run.to);
         return run.to;
       }
       const lengthAndKind = words[(end >>> 2) + 1] as number;
       // The next group, or a record of its own: this group breaks off. `#special` sees to it.
       if (end > from && !hasFlag(lengthAndKind, frameFlag.groupContinued)) {
         this.#contradict("a group breaks off inside a block");
-        this.handleGap(end - from);
+        this.#openGroup(run, from, end);
+        this.handleGap(0);
         return end;
       }
       complete = !hasFlag(lengthAndKind, frameFlag.groupGoesOn);
@@ -251,6 +248,16 @@ export class Replay {
       this.#apply();
     }
     return end;
+  }
+
+  #openGroup(run: FrameRun, from: number, to: number): void {
+    const group = new PendingGroup();
+    for (let at = from; at < to; ) {
+      const next = this.#read(run, at);
+      group.add(this.#frame, this.#position(), this.#position() + next - at);
+      at = next;
+    }
+    this.#group = { kind: "open", group };
   }
 
   #completeGroup(group: PendingGroup): void {

@@ -100,6 +100,27 @@ test("an open group changes nothing until its last frame, and nothing at all whe
   assert.equal(lane.index.isVoid(4096 + blockBytes + 64), true);
 });
 
+for (const [where, cut] of [["in the same block", 0], ["in the next block", 1]] as const) {
+  test(`a record behind a group that breaks off, ${where}, is taken where it lies, and nothing of the group is`, () => {
+    const lane = new Lane().block([...checkpoint([entry(1, "a", 0)]), record(1, 1, "one")]);
+    const whole = group(record(1, 2, "two"), record(1, 3, "three"), record(1, 4, "four"));
+    const begin = whole.slice(0, 2);
+    const groupAt = 4096 + blockBytes + 64;
+    const groupBytes = frameBytes(3) + frameBytes(5);
+    const anew = record(1, 2, "two, anew");
+    if (cut === 0) lane.block([...begin, anew]);
+    else lane.block(begin).block([anew]);
+    const anewAt = cut === 0 ? groupAt + groupBytes : groupAt + blockBytes;
+    lane.replay.finish();
+    assert.match(lane.replay.contradictions.map(({ reason }) => reason).join(), /^a group breaks off/);
+    assert.deepEqual(lane.replay.losses.ranges(lane.replay.table), [{ partition: 1, firstSequence: 3, lastSequence: 3 }]);
+    const run = lane.index.runs.get(1);
+    const place = run?.placeAtOrBefore(2);
+    assert.deepEqual([run?.records, run?.lastSequence, place?.sequence, (place?.blockOffset ?? 0) + (place?.frameOffset ?? 0)], [2, 2, 2, anewAt]);
+    assert.deepEqual(lane.index.voids, [{ from: groupAt, to: groupAt + groupBytes }]);
+  });
+}
+
 test("a checkpoint passes through an open group and speaks of the state before it", () => {
   const lane = new Lane().block(checkpoint([entry(1, "a", 0)]));
   const frames = group(record(1, 1, "one"), record(1, 2, "two"), record(1, 3, "three"));
