@@ -84,6 +84,8 @@ export class Replay {
   #gap = false;
   #gapBytes = 0;
   #gaps = 0;
+  /** A truncation was taken to lie in a gap. */
+  #hasGuessed = false;
   /** In all gaps so far, and the definitions that they are taken to have held. */
   #missingBytes = 0;
   #lostDefinitions = 0;
@@ -376,6 +378,7 @@ export class Replay {
       return true;
     }
     if (!this.#gap || !this.#truncate(state, sequence - 1)) return false;
+    this.#hasGuessed = true;
     // A truncation is lost. How far back it went is unknown, but no more records than fit into the gap were written since.
     const doubtful = Math.floor(this.#gapBytes / frameHeaderBytes);
     this.losses.lose(state.id, Math.max(state.firstSequence, sequence - doubtful), sequence - 1);
@@ -485,7 +488,7 @@ export class Replay {
       } else if (!agrees(state, entry)) {
         if (!this.#gap) this.#contradict(`the checkpoint disagrees on partition ${JSON.stringify(entry.name)}`);
         this.#reconcile(state, entry);
-      } else state.truncations = [...entry.truncations];
+      } else state.truncations = this.#truncationsOf(state, entry);
     }
     this.#defined = true;
     this.losses.handleCheckpoint();
@@ -509,7 +512,12 @@ export class Replay {
     if (entry.lastSequence < state.lastSequence) this.losses.handleTruncate(state.id, entry.lastSequence);
     state.firstSequence = entry.firstSequence;
     state.lastSequence = entry.lastSequence;
-    state.truncations = [...entry.truncations];
+    state.truncations = this.#truncationsOf(state, entry);
+  }
+
+  /** What the checkpoint lacks has nothing to hide any more, or was only guessed. */
+  #truncationsOf(state: PartitionState, entry: CheckpointEntry): Truncation[] {
+    return this.#hasGuessed ? withOwn(entry.truncations, state.truncations) : [...entry.truncations];
   }
 
   #contradict(reason: string): void {
@@ -550,6 +558,23 @@ function agrees(state: PartitionState, entry: CheckpointEntry): boolean {
     while (at < state.truncations.length && !isSame(state.truncations[at] as Truncation, truncation)) at++;
     return at < state.truncations.length;
   });
+}
+
+/**
+ * Those of a checkpoint, and those that were taken to lie in gaps before it. On a log that a writer wrote they hide
+ * nothing that the checkpoint's don't. Without them two whole frames of one sequence would both be live where bytes were
+ * forged, and which of them is read would depend on where the reader comes from.
+ */
+function withOwn(stored: readonly Truncation[], own: readonly Truncation[]): Truncation[] {
+  const all = [...stored, ...own.filter((truncation) => !stored.some((other) => isSame(other, truncation)))];
+  all.sort((a, b) => a.segment - b.segment || a.offset - b.offset);
+  const kept: Truncation[] = [];
+  for (const truncation of all) {
+    // As PartitionState.truncate: one with a lower bound hides what older ones hide.
+    for (let last = kept[kept.length - 1]; last !== undefined && last.after >= truncation.after; last = kept[kept.length - 1]) kept.pop();
+    kept.push(truncation);
+  }
+  return kept.length > storedTruncationsMax ? [...stored] : kept;
 }
 
 function isSame(a: Truncation, b: Truncation): boolean {

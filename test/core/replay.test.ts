@@ -121,6 +121,34 @@ for (const [where, cut] of [["in the same block", 0], ["in the next block", 1]] 
   });
 }
 
+test("of two whole frames with one sequence behind a gap the newer is live, also after checkpoints that know of no truncation", () => {
+  const lane = new Lane().block([...checkpoint([entry(1, "a", 0)]), record(1, 1, "one"), record(1, 2, "two")]);
+  lane.replay.handleGap(Number.POSITIVE_INFINITY);
+  lane.block([record(1, 2, "two, anew")]);
+  const newerAt = 4096 + blockBytes + 64;
+  lane.nextSegment().block(checkpoint([entry(1, "a", 2)]));
+  lane.replay.handleGap(0);
+  lane.nextSegment().block(checkpoint([entry(1, "a", 3)]));
+  lane.nextSegment().block([...checkpoint([entry(1, "a", 3)]), record(1, 4, "four")]);
+  lane.replay.finish();
+  const state = lane.replay.table.byName("a");
+  assert.deepEqual(state?.truncations, [{ segment: 1, offset: newerAt, after: 1 }]);
+  assert.deepEqual([state.lastSequence, lane.replay.contradictions], [4, []]);
+});
+
+test("what a checkpoint says of truncations stands beside those that were guessed in a gap", () => {
+  const lane = new Lane().block([...checkpoint([entry(1, "a", 0)]), ...[1, 2, 3, 4, 5, 6].map((sequence) => record(1, sequence, "old"))]);
+  lane.replay.handleGap(Number.POSITIVE_INFINITY);
+  lane.block([record(1, 5, "five, anew")]);
+  const newerAt = 4096 + blockBytes + 64;
+  const real = { segment: 1, offset: newerAt - 4096, after: 2 };
+  lane.nextSegment().block(checkpoint([entry(1, "a", 5, 1, [real])]));
+  lane.nextSegment().block([...checkpoint([entry(1, "a", 5, 1, [real])]), truncate(1, 3)]);
+  lane.replay.finish();
+  assert.deepEqual(lane.replay.contradictions, []);
+  assert.deepEqual(lane.replay.table.byName("a")?.truncations, [real, { segment: 3, offset: 4096 + 64 + 24 + checkpoint([entry(1, "a", 5, 1, [real])])[0]!.payload.length, after: 3 }]);
+});
+
 test("a checkpoint passes through an open group and speaks of the state before it", () => {
   const lane = new Lane().block(checkpoint([entry(1, "a", 0)]));
   const frames = group(record(1, 1, "one"), record(1, 2, "two"), record(1, 3, "three"));
