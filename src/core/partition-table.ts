@@ -144,6 +144,13 @@ export class PartitionTable {
     this.#byId.push(state);
   }
 
+  /** Gives a partition the id that it has on disk, at most the next one, in place of another that was listed under it. */
+  placeId(state: PartitionState, id: number): void {
+    assert(id >= 1 && id <= this.#byId.length, `partition ids are dense: ${String(id)} after ${String(this.#byId.length - 1)}`);
+    state.id = id;
+    this.#byId[id] = state;
+  }
+
   /** Ids are given out in order, so a new one is always the next. */
   define(id: number, name: string): PartitionState {
     assert(id === this.#byId.length, `partition ids are dense: ${String(id)} after ${String(this.#byId.length - 1)}`);

@@ -5,6 +5,7 @@
 
 import { RingwallError } from "../base/errors.js";
 import { PartitionTable, type PartitionState } from "../core/partition-table.js";
+import { isNameLost } from "../core/replay.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import type { Kernels } from "../format/kernels.js";
 import { loadSegmentIndex } from "../recovery/load-segment-index.js";
@@ -43,6 +44,8 @@ export class ReadOnlyLane implements ReadSource {
   readonly table = new PartitionTable();
   readonly #options: ReadOnlyLaneOptions;
   readonly #waiters = new DurableWaiters();
+  /** Partitions that were listed under a stand-in for their name: whoever holds one reads on. */
+  readonly #renamed = new Set<PartitionState>();
   #recovered: RecoveredLane;
   #indexes = new Map<number, SegmentIndex>();
   #ids: readonly number[] = [];
@@ -129,14 +132,33 @@ export class ReadOnlyLane implements ReadSource {
     this.#recovered = recovered;
     this.#ids = recovered.segments.map(({ segment }) => segment);
     this.#indexes = new Map(recovered.segments.flatMap(({ segment, index }) => (index === null ? [] : [[segment, index] as const])));
-    for (const fresh of recovered.table) {
-      const state = this.table.byName(fresh.name) ?? this.table.reserve(fresh.name);
-      if (state.id === 0) this.table.assignId(state);
-      state.firstSequence = fresh.firstSequence;
-      state.lastSequence = fresh.lastSequence;
-      state.placedSequence = fresh.placedSequence;
-      state.durableSequence = fresh.durableSequence;
-      state.truncations = fresh.truncations;
+    for (const fresh of recovered.table) copyState(fresh, this.#stateOf(fresh));
+    for (const state of this.#renamed) {
+      const fresh = recovered.table.byId(state.id);
+      if (fresh !== undefined) copyState(fresh, state);
     }
   }
+
+  /**
+   * By id: names can be lost, and found again.
+   * 1. the definitions of partitions 1 and 2 are damaged, and stand-ins are listed for their names; 2. the writer rotates:
+   * the checkpoint names both; 3. were "b", whose id is 2, taken for a new partition, it would be read as partition 3.
+   */
+  #stateOf(fresh: PartitionState): PartitionState {
+    const known = this.table.byId(fresh.id);
+    if (known !== undefined && (known.name === fresh.name || isNameLost(fresh.name))) return known;
+    const state = this.table.byName(fresh.name) ?? this.table.reserve(fresh.name);
+    this.table.placeId(state, fresh.id);
+    this.#renamed.delete(state);
+    if (known !== undefined) this.#renamed.add(known);
+    return state;
+  }
+}
+
+function copyState(from: PartitionState, to: PartitionState): void {
+  to.firstSequence = from.firstSequence;
+  to.lastSequence = from.lastSequence;
+  to.placedSequence = from.placedSequence;
+  to.durableSequence = from.durableSequence;
+  to.truncations = from.truncations;
 }
