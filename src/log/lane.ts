@@ -239,7 +239,8 @@ export class Lane {
     let damage: unknown = null;
     await this.#inBackground(async () => {
       try {
-        await this.shelf.release(this.table, () => this.#placedIsDurable(), (path) => {
+        const barrier = () => this.#placedIsDurable().then(() => this.#tail.stableBlock);
+        await this.shelf.release(this.table, barrier, (path) => {
           this.stats.segmentsReleased++;
           return this.#supply.recycle(path);
         });

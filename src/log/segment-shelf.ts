@@ -118,18 +118,20 @@ export class SegmentShelf implements ReadSource {
 
   /**
    * Frees segments at the head that hold nothing live; `onFree` gets their files once nothing refers to them any more.
-   * `barrier` resolves when everything placed before its call is on stable media.
+   * `barrier` resolves when everything placed before its call is on stable media, with the highest block of which that is known.
    */
-  async release(table: PartitionTable, barrier: () => Promise<void>, onFree: (path: string) => Promise<void>): Promise<void> {
+  async release(table: PartitionTable, barrier: () => Promise<number>, onFree: (path: string) => Promise<void>): Promise<void> {
     const free = await this.#deadAtHead(table);
     if (free.length === 0) return;
     // 1. a trim is placed, not durable, and makes a segment dead; 2. the segment is freed; 3. power fails, the trim is
     // gone and its records are missed. So every trim that counted is durable first.
-    await barrier();
+    const horizon = await barrier();
     const firstKept = this.#ids[free.length] as number;
     // 1. a segment is recycled; 2. power fails before the superblock knows; 3. recovery misses a kept segment and reports
     // damage. So the superblock is durable first.
-    await this.#settings.updateSuperblock({ firstSegment: firstKept });
+    // The horizon goes along: 1. the first kept segment begins with a block that no later one covers yet; 2. the others are
+    // freed; 3. a reader beside the writer may show nothing of that block, the checkpoint, and so no partition at all.
+    await this.#settings.updateSuperblock({ firstSegment: firstKept, horizon });
     this.#ids = this.#ids.slice(free.length);
     for (const segment of free) {
       this.#sealed.delete(segment);

@@ -144,6 +144,11 @@ export class Tail {
     return this.#lastTime;
   }
 
+  /** The highest block known to be on stable media, with all before it. */
+  get stableBlock(): number {
+    return this.#settings.flush === "never" ? this.syncedBlock : this.commit.horizon;
+  }
+
   requestRotation(): void {
     this.#rotationRequested = true;
   }
@@ -335,7 +340,7 @@ export class Tail {
   }
 
   #submit(block: BlockBuffer): void {
-    const { kernels, epoch, flush } = this.#settings;
+    const { kernels, epoch } = this.#settings;
     const { writer, supply, stats } = this.#options;
     const { ready, index, seed } = block.segment as LaneSegment;
     const dataStart = block.start + blockHeaderBytes;
@@ -344,7 +349,7 @@ export class Tail {
     const header = {
       sequence: block.sequence,
       // Read before the submission: what it names was durable before this block was on its way.
-      horizon: flush === "never" ? this.syncedBlock : this.commit.horizon,
+      horizon: this.stableBlock,
       epoch,
       blockBytes: block.blockBytes,
       dataBytes: block.cursor - dataStart,

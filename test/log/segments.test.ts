@@ -5,6 +5,10 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { Log, type Partition } from "#src/index.js";
+import { chooseKernels } from "#src/format/kernels.js";
+import { recoverLane } from "#src/recovery/recover-lane.js";
+import { readSuperblock } from "#src/recovery/superblock-file.js";
+import { nodeFileSystem } from "#src/storage/node-files.js";
 import { RemoteWriter } from "./child-process.js";
 import { contents, crashCopy, freshPath, laneFiles, onEachBackend, refused, small, uringRefusal, withLog } from "./log-fixture.js";
 
@@ -54,6 +58,24 @@ onEachBackend("segments", (backend) => {
         assert.equal(log.stats()[0]!.segments, seq);
       }
       assert.deepEqual(await contents(partition), ["1", "2", "3", "4", "5"]);
+    });
+  });
+
+  test("freeing makes the horizon known that covers the first kept segment's checkpoint: a reader beside the writer misses no partition", async () => {
+    const directory = freshPath();
+    await withLog(directory, options, async (log) => {
+      const partition = log.partition("p");
+      for (let seq = 1; seq <= 3; seq++) await partition.append(`${seq}`);
+      // The checkpoint goes into the block of the trim, which no later block's horizon covers yet.
+      log.rotate();
+      await partition.trim(4);
+      const { superblock } = await readSuperblock(nodeFileSystem(), directory);
+      const { firstSegment, horizon } = superblock.lanes[0]!;
+      const files = { files: nodeFileSystem(), directory: path.join(directory, "lane-00"), lane: 0, superblock, kernels: chooseKernels(), readOnly: true };
+      const { segments, table } = await recoverLane({ ...files, liveWriter: true });
+      assert.deepEqual([firstSegment, segments.map(({ segment }) => segment)], [2, [2]]);
+      assert.ok(horizon >= segments[0]!.index!.firstBlock, `the superblock states ${horizon}`);
+      assert.deepEqual([...table].map(({ name, firstSequence }) => [name, firstSequence]), [["p", 4]]);
     });
   });
 
