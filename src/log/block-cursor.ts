@@ -323,7 +323,11 @@ export class BlockCursor {
       }
       at = next;
     }
-    if (expected > first) this.stumble = null;
+    if (expected > first) {
+      this.stumble = null;
+      // Its beginning was left off, and it came whole.
+      if (this.#open !== null && this.#open.seq < expected) this.#open = null;
+    }
     this.expected = expected;
     this.position = at + base;
     return 0;
@@ -342,7 +346,7 @@ export class BlockCursor {
     }
     const open = this.#open;
     // The fragments before this one were lost: the record will be missing.
-    if (open === null) return null;
+    if (open?.seq !== sequence) return null;
     open.parts.push(part);
     if ((flags & frameFlag.recordGoesOn) !== 0) return null;
     this.#open = null;

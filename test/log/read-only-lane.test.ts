@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { frameFlag } from "#src/format/frame.js";
 import { chooseKernels } from "#src/format/kernels.js";
 import { ReadOnlyLane } from "#src/log/read-only-lane.js";
-import { get } from "#src/log/reader.js";
+import { get, readBatches } from "#src/log/reader.js";
 import { chooseStorage } from "#src/storage/choose.js";
 import { alignment, define, entry, record, type LogBuilder } from "../recovery/log-builder.js";
 import { recover, withLog } from "../recovery/recovering.js";
@@ -60,6 +61,26 @@ test("a name that is lost at a later look stays known", async () => {
       assert.equal(await lane.lookAgain(), true);
       assert.deepEqual([...lane.table].map(({ id, name, durableSequence }) => [id, name, durableSequence]), [[1, "a", 1], [2, "b", 2]]);
       assert.equal(Buffer.from((await get(lane, lane.table.byName("b")!, 2))!.data).toString(), "more of b");
+    });
+  });
+});
+
+test("the beginning of a record that was left off never gets another record's rest", async () => {
+  await withLog(async (log) => {
+    log.rotate();
+    log.block([
+      define(1, "a"), record(1, 1, "one"), record(1, 2, "left off, ", frameFlag.recordGoesOn), record(1, 2, "two"),
+      record(1, 3, "the rest of three", frameFlag.recordContinued), record(1, 4, "four"),
+    ]);
+    log.block([]);
+    await withLane(log, async (lane) => {
+      const state = lane.table.byName("a")!;
+      const found = async (sequence: number) => Buffer.from((await get(lane, state, sequence))!.data).toString();
+      const batches = readBatches(lane, state);
+      assert.deepEqual((await batches.next()).value!.map(({ seq, data }) => [seq, Buffer.from(data).toString()]), [[1, "one"], [2, "two"]]);
+      await assert.rejects(batches.next(), { code: "RINGWALL_DAMAGED" });
+      assert.deepEqual([await found(1), await found(2), await found(4)], ["one", "two", "four"]);
+      await assert.rejects(get(lane, state, 3), { code: "RINGWALL_DAMAGED" });
     });
   });
 });
