@@ -70,7 +70,7 @@ export function writeBulkLog(directory: string, random: Random): WrittenLog {
     sealPage(page);
     return page;
   })));
-  return { directory, strayed: 1, records: new Map() };
+  return { directory, strayed: 1, payloads: new Map(), records: new Map() };
 }
 
 function pattern(random: Random): Pattern {

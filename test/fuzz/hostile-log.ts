@@ -38,6 +38,8 @@ export interface WrittenLog {
   readonly directory: string;
   /** How often anything was absurd. */
   readonly strayed: number;
+  /** Payloads of all data frames, by "lane/sequence". */
+  readonly payloads: ReadonlyMap<string, readonly Uint8Array[]>;
   /** Records that a sound reader finds, by "lane/partition". */
   readonly records: ReadonlyMap<string, { readonly first: number; readonly last: number }>;
 }
@@ -80,6 +82,7 @@ class LogWriter {
   readonly #fate: Fate;
   readonly #uuid: Uint8Array;
   readonly #records = new Map<string, { first: number; last: number }>();
+  readonly #payloads = new Map<string, readonly Uint8Array[]>();
 
   constructor(directory: string, random: Random) {
     this.#directory = directory;
@@ -94,10 +97,11 @@ class LogWriter {
     for (let lane = 0; lane < count; lane++) {
       const writer = new LaneWriter(path.join(this.#directory, laneDirectoryName(lane)), lane, this.#uuid, this.#fate);
       lanes.push(writer.write());
+      for (const [sequence, payloads] of writer.payloads) this.#payloads.set(`${String(lane)}/${String(sequence)}`, payloads);
       for (const { name, first, last } of writer.partitions) this.#records.set(`${String(lane)}/${name}`, { first, last });
     }
     this.#writeSuperblock(lanes);
-    return { directory: this.#directory, strayed: this.#fate.strayed, records: this.#records };
+    return { directory: this.#directory, strayed: this.#fate.strayed, payloads: this.#payloads, records: this.#records };
   }
 
   /** All copies alike, or some of another generation that says something else. */
@@ -124,6 +128,8 @@ class LogWriter {
 
 class LaneWriter {
   readonly partitions: Partition[] = [];
+  /** Of data frames, by sequence. */
+  readonly payloads = new Map<number, Uint8Array[]>();
   readonly #directory: string;
   readonly #lane: number;
   readonly #uuid: Uint8Array;
@@ -286,6 +292,7 @@ class LaneWriter {
       high: Math.floor(sequence / 2 ** 32),
       payload: fate.strays() ? random.bytes(random.below(100)) : frame.payload,
     };
+    if (((made.kindAndFlags >>> 24) & 0xf) === 1) this.payloads.set(sequence, [...(this.payloads.get(sequence) ?? []), made.payload]);
     for (let copies = fate.strays() ? 2 : 1; copies > 0; copies--) {
       this.#frames.push(made);
       this.#used += 24 + ((made.payload.length + 7) & ~7);
