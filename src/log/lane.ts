@@ -239,8 +239,7 @@ export class Lane {
     let damage: unknown = null;
     await this.#inBackground(async () => {
       try {
-        const barrier = () => this.#placedIsDurable().then(() => this.#tail.stableBlock);
-        await this.shelf.release(this.table, barrier, (path) => {
+        await this.shelf.release(this.table, () => this.#placedIsDurable().then(() => this.#tail.stableBlock), (path) => {
           this.stats.segmentsReleased++;
           return this.#supply.recycle(path);
         });
