@@ -108,13 +108,13 @@ const space = [
   {
     name: "segment recycled before the trim is durable",
     breaks: "A segment is freed on the word of a trim that a power loss takes back.",
-    edits: [{ file: "src/log/segment-shelf.ts", find: "await barrier();", replace: "" }],
+    edits: [{ file: "src/log/segment-shelf.ts", find: "const horizon = await barrier();", replace: "const horizon = 0;" }],
     catchers: [{ test: "log/review-findings.test" }],
   },
   {
     name: "segment recycled before the superblock knows",
     breaks: "Segments are renamed or removed before the superblock names the first that is kept.",
-    edits: [{ file: "src/log/segment-shelf.ts", find: "await this.#settings.updateSuperblock({ firstSegment: firstKept });", replace: "void this.#settings.updateSuperblock({ firstSegment: firstKept });" }],
+    edits: [{ file: "src/log/segment-shelf.ts", find: "await this.#settings.updateSuperblock({ firstSegment: firstKept, horizon });", replace: "void this.#settings.updateSuperblock({ firstSegment: firstKept, horizon });" }],
     catchers: [{ test: "sim/recycling.test" }],
   },
   {
