@@ -70,6 +70,8 @@ export class Replay {
   /** The first segment begins inside a group of the segment before. */
   beginsInsideGroup = false;
   #index: SegmentIndex = new SegmentIndex(0, 0, 0);
+  /** Of the segment before. */
+  #before: SegmentIndex = this.#index;
   /** What `runSegment` of partitions is that go on with their run: the segment, or below 0 behind a gap, each gap its own. */
   #runKey = 0;
   #group: GroupState = none;
@@ -104,6 +106,7 @@ export class Replay {
 
   beginSegment(index: SegmentIndex): void {
     if (this.#group.kind !== "none") this.#index.goesOn = true;
+    this.#before = this.#index;
     this.#index = index;
     this.#runKey = index.segment;
     this.#checkpointDue = true;
@@ -509,7 +512,11 @@ export class Replay {
       if (!state.truncations.some((known) => isSame(known, truncation))) this.losses.lose(state.id, Math.max(entry.firstSequence, truncation.after + 1), entry.lastSequence);
     }
     if (entry.lastSequence > state.lastSequence) this.losses.lose(state.id, state.lastSequence + 1, entry.lastSequence);
-    if (entry.lastSequence < state.lastSequence) this.losses.handleTruncate(state.id, entry.lastSequence);
+    if (entry.lastSequence < state.lastSequence) {
+      this.losses.handleTruncate(state.id, entry.lastSequence);
+      // 1. a truncation is lost at a segment's end; 2. the next segment has the records written anew; 3. a reader stays in the one before, for its index still names them.
+      this.#before.runs.get(state.id)?.truncate(entry.lastSequence);
+    }
     state.firstSequence = entry.firstSequence;
     state.lastSequence = entry.lastSequence;
     state.truncations = this.#truncationsOf(state, entry);

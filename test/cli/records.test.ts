@@ -193,7 +193,7 @@ test("tail -f gives the last records, then what another process appends, and 130
 test("tail -f waits for a partition that is not there yet, and ends quietly when its reader goes away", async () => {
   await withPlace(async (log) => {
     await ringwall(["append", log, "other"], { input: "x\n" });
-    const tail = start(["tail", log, "new", "-f", "-n", "0", "--json"]);
+    const tail = start(["tail", log, "new", "-f", "-n", "1", "--json"]);
     await ringwall(["append", log, "new"], { input: "first\n" });
     await tail.until((text) => /"seq":1,.*"data":"first"/.test(text));
     tail.child.stdout.destroy();

@@ -4,13 +4,13 @@
 // (9 bytes), and text of that length.
 
 import fs from "node:fs";
-import type { Extent } from "./workload.js";
+import type { FoundExtent } from "./workload.js";
 
 export type Message =
   /** The writer is about to open the log. */
   | { readonly kind: "opening" }
   /** The log is open and holds this. */
-  | { readonly kind: "open"; readonly shape: [number, Extent][] }
+  | { readonly kind: "open"; readonly shape: [number, FoundExtent][] }
   /** Operation `number` is acknowledged. `stamp`: how many writes the recorded device had seen by then; 0 without one. */
   | { readonly kind: "acknowledged"; readonly number: number; readonly stamp: number }
   | { readonly kind: "failed"; readonly code: string; readonly text: string }

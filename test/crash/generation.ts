@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { Receiver, type Message } from "./acknowledgements.js";
 import { onTeardown } from "./teardown.js";
-import type { Shape } from "./workload.js";
+import type { FoundShape } from "./workload.js";
 import type { WriterConfig } from "./writer.js";
 
 const writerPath = fileURLToPath(new URL("./writer.js", import.meta.url));
@@ -19,7 +19,7 @@ export interface Acknowledgement {
 /** What is known of a writer once it is gone. */
 export interface Ended {
   /** What it found at opening; null when it did not get that far. */
-  readonly shape: Shape | null;
+  readonly shape: FoundShape | null;
   readonly acknowledgements: readonly Acknowledgement[];
   readonly failure: { readonly code: string; readonly text: string } | null;
   readonly closed: boolean;
@@ -32,7 +32,7 @@ export class Generation {
   readonly #open: Promise<void>;
   #signalOpening: () => void = () => undefined;
   #signalOpen: () => void = () => undefined;
-  #shape: Shape | null = null;
+  #shape: FoundShape | null = null;
   #failure: Ended["failure"] = null;
   #closed = false;
   #errors = "";

@@ -6,7 +6,7 @@
 
 import { originOf } from "./content.js";
 import { Model, type FoundPartition } from "./model.js";
-import { laneOf, Workload, type Extent, type Operation, type Profile, type Shape } from "./workload.js";
+import { laneOf, Workload, type Extent, type Operation, type Profile, type FoundShape } from "./workload.js";
 
 /** What is on disk contradicts what was acknowledged. */
 export class LossError extends Error {
@@ -51,10 +51,11 @@ export class Oracle {
   }
 
   /** The next writer found this state; from now on operations are its. */
-  begin(generation: number, shape: Shape): void {
+  begin(generation: number, shape: FoundShape): void {
     for (const [lane, state] of this.#lanes.entries()) {
       const found = ofLane(shape, lane, this.#profile.lanes);
-      this.#advance(state, lane, state.applied, () => state.model.differencesInShape(found));
+      const newest = [...found.values()].map((extent) => (extent.newest?.generation === this.#generation ? extent.newest.operation : -1));
+      this.#advance(state, lane, Math.max(state.applied, state.acknowledged, ...newest), () => state.model.differencesInShape(found));
     }
     // Only now: looking for one lane's state goes on generating for all.
     for (const state of this.#lanes) {

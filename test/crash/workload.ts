@@ -20,6 +20,14 @@ export type Operation =
 
 /** First and last sequence per partition; partitions without records are left out or 1 and 0. */
 export type Shape = ReadonlyMap<number, Extent>;
+
+/** What a writer found at its opening. */
+export interface FoundExtent extends Extent {
+  /** The operation that wrote the last record, if there is one. */
+  readonly newest: { readonly generation: number; readonly operation: number } | null;
+}
+
+export type FoundShape = ReadonlyMap<number, FoundExtent>;
 export interface Extent {
   readonly first: number;
   readonly last: number;

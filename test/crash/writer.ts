@@ -9,7 +9,7 @@ import { resolveOptions } from "#src/log/options.js";
 import { Reporter } from "./acknowledgements.js";
 import { environmentOf, type BuildOptions } from "./builds.js";
 import { contentOf } from "./content.js";
-import { nameOf, partitionOf, shapeOf } from "./partition-names.js";
+import { nameOf, originsOf, partitionOf, shapeOf } from "./partition-names.js";
 import { Random } from "./random.js";
 import { Workload, type Item, type Operation, type Profile } from "./workload.js";
 
@@ -156,6 +156,6 @@ class Writer {
 
 reporter.tell({ kind: "opening" });
 const log = await openLog();
-const shape = shapeOf(log);
+const shape = await originsOf(log);
 reporter.tell({ kind: "open", shape: [...shape] });
 await new Writer(log, new Workload([config.seed, config.generation], config.profile, shape)).run();
