@@ -441,7 +441,7 @@ const backends = [
     name: "io_uring: separate without its sync",
     breaks: "A write under `separate` is acknowledged when it is in the page cache.",
     edits: [{ file: "src/storage/uring/uring-writer.ts", find: 'if (isDurable || this.#flush === "never")', replace: 'if (isDurable || this.#flush !== "dsync")' }],
-    catchers: [uringFlush, { test: "crash/poison.test", name: "a failed fsync" }],
+    catchers: [uringFlush, { test: "crash/poison.test", name: "a flush that fails with EIO and forgets" }],
   },
   {
     name: "io_uring: sync not linked",
@@ -474,7 +474,7 @@ const backends = [
     name: "io_uring: failed sync tried again",
     breaks: "A sync that failed is asked for once more: the kernel has dropped the pages by then and says 0.",
     edits: [{ file: "src/storage/uring/uring-writer.ts", find: "    // Never retried: the kernel may", replace: '    if (operation.syncResult < 0 && operation.stalls++ === 0) {\n      operation.phase = "sync";\n      return this.#start(operation);\n    }\n    // Never retried: the kernel may' }],
-    catchers: [uringFlush, { test: "crash/poison.test", name: "a failed fsync" }],
+    catchers: [uringFlush, { test: "crash/poison.test", name: "a flush that fails with EIO and forgets" }],
   },
   {
     name: "io_uring: failed sync ignored",
@@ -498,7 +498,7 @@ const backends = [
     name: "node:fs: failed sync tried again",
     breaks: "A sync that failed is asked for once more: the kernel has dropped the pages by then and says 0.",
     edits: [{ file: "src/storage/fs/fs-writer.ts", find: 'if (error) this.#done(this, fromNodeError(error, { operation: "sync",', replace: 'if (error) fs.fdatasync((this.handle as Handle).descriptor, (again) => this.#done(this, again));\n    else if (error) this.#done(this, fromNodeError(error, { operation: "sync",' }],
-    catchers: [fsFlush, { test: "crash/poison.test", name: "a failed fsync" }],
+    catchers: [fsFlush, { test: "crash/poison.test", name: "a flush that fails with EIO and forgets" }],
   },
   {
     name: "node:fs: short write ignored",
