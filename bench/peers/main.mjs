@@ -9,9 +9,11 @@ import fs from "node:fs";
 import { parseArgs } from "node:util";
 import { benchMachine } from "../../dist/cli/bench/bench-machine.js";
 import { BenchPlace } from "../../dist/cli/bench/bench-place.js";
+import { rangedText } from "../../dist/cli/bench/bench-text.js";
 import { interleave } from "../../dist/cli/bench/contender.js";
 import { LogContender } from "../../dist/cli/bench/log-contender.js";
 import { ratioOf, spreadOf } from "../../dist/cli/bench/spread.js";
+import { countText, tableText } from "../../dist/cli/quantities.js";
 import { adapters } from "./adapters/adapters.mjs";
 import { PeerContender } from "./peer-contender.mjs";
 import { workloads } from "./workloads.mjs";
@@ -97,18 +99,14 @@ async function measure(workload, chosen, say) {
 }
 
 function table({ rows, absent }) {
-  const count = (value) => Math.round(value).toLocaleString("en").replaceAll(",", " ");
-  const ratio = ({ median, min, max }) => `${median.toFixed(2)} (${min.toFixed(2)}..${max.toFixed(2)})`;
   const ranked = [...rows].sort((a, b) => Number(b.isDurable) - Number(a.isDurable) || b.median.recordsPerSecond - a.median.recordsPerSecond);
   const lines = ranked.map((row) => [
     row.contender + (row.isDurable ? "" : " (not durable)"),
-    `${count(row.median.recordsPerSecond)} (${count(row.min.recordsPerSecond)}..${count(row.max.recordsPerSecond)})`,
-    count(row.median.ackMicros.p50), count(row.median.ackMicros.p99), row.median.cpuMicrosPerRecord.toFixed(2), ratio(row.oursToThis.recordsPerSecond),
+    rangedText({ median: row.median.recordsPerSecond, min: row.min.recordsPerSecond, max: row.max.recordsPerSecond }, 0),
+    countText(row.median.ackMicros.p50), countText(row.median.ackMicros.p99), row.median.cpuMicrosPerRecord.toFixed(2), rangedText(row.oursToThis.recordsPerSecond, 2),
   ]);
   lines.unshift(["", "records/s", "p50 µs", "p99 µs", "CPU µs/record", "ringwall to this"]);
-  const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  const body = lines.map((line) => line.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join("  "));
-  return [`${rows[0].workload}:`, ...body, ...absent.map(({ name, reason }) => `not run: ${name}: ${reason}`), ""].join("\n");
+  return [`${rows[0].workload}:`, tableText(lines), ...absent.map(({ name, reason }) => `not run: ${name}: ${reason}`), ""].join("\n");
 }
 
 async function main() {

@@ -1,17 +1,13 @@
 // A peer as a contender: the callers, payloads, window and instruments of `ringwall bench append`.
 
-import { runCallers } from "../../dist/cli/bench/caller-loops.js";
+import { runRound } from "../../dist/cli/bench/caller-round.js";
 import { makeBatches, makePayloads } from "../../dist/cli/bench/payloads.js";
-import { ProcessUsage } from "../../dist/cli/bench/process-usage.js";
-
-const rampSeconds = 0.2;
 
 export class PeerContender {
   #opened;
   #load;
   #items;
   #appender;
-  #usage = new ProcessUsage();
 
   /** `load`: callers, bytes, batch, everyCall. */
   constructor(adapter, opened, load) {
@@ -24,22 +20,14 @@ export class PeerContender {
 
   async round(seconds, isStopped) {
     const { callers, bytes, batch, everyCall } = this.#load;
-    const usage = this.#usage;
-    const window = await runCallers({ callers, everyCall, items: this.#items, appenders: [this.#appender] }, {
-      seconds,
-      rampSeconds,
-      isStopped,
-      onOpen: () => usage.open(),
-      onShut: () => usage.shut(),
-      onTick: () => usage.sample(),
-    });
+    const window = await runRound({ callers, everyCall, items: this.#items, appenders: [this.#appender] }, { seconds, isStopped });
     const records = window.calls * batch;
     return {
       recordsPerSecond: records / window.seconds,
       megabytesPerSecond: (records * bytes) / window.seconds / 1e6,
       ackMicros: window.ackMicros,
-      cpuMicrosPerRecord: usage.cpuMicros / records,
-      othersCores: usage.othersCores,
+      cpuMicrosPerRecord: window.cpuMicros / records,
+      othersCores: window.othersCores,
       seconds: window.seconds,
     };
   }

@@ -210,35 +210,14 @@ export class ProducerSession {
   }
 
   /** Hot. */
-  #append(token: number, served: ServedPartition, data: Buffer): void {
-    const { onChange } = this.#options;
-    served.partition.append(data).then(
-      (sequence) => {
-        this.#answers.add(token, sequence);
-        onChange(served, this);
-      },
-      (error: unknown) => {
-        this.#fail(token, error);
-        onChange(served, this);
-      },
-    );
-    onChange(served, this);
+  #append(token: number, served: ServedPartition, data: Buffer, isHeard = true): void {
+    this.#answer(token, served, served.partition.append(data), isHeard);
+    this.#options.onChange(served, this);
   }
 
   /** Not the log's own `enqueue`: what that throws could not be told here, and its end would not be heard of. Hot. */
   #enqueue(token: number, served: ServedPartition, data: Buffer): void {
-    const { onChange } = this.#options;
-    served.partition.append(data).then(
-      (sequence) => {
-        this.#answers.add(token, sequence);
-        onChange(served, this);
-      },
-      (error: unknown) => {
-        this.#noteUnheard(token, error);
-        onChange(served, this);
-      },
-    );
-    onChange(served, this);
+    this.#append(token, served, data, false);
   }
 
   /** Nobody waits for this answer: the next sync, or the close, tells it. */
@@ -262,7 +241,8 @@ export class ProducerSession {
     );
   }
 
-  #answer(token: number, served: ServedPartition | null, done: Promise<number>): void {
+  /** Hot. `isHeard`: somebody waits for this answer. */
+  #answer(token: number, served: ServedPartition | null, done: Promise<number>, isHeard = true): void {
     const { onChange } = this.#options;
     done.then(
       (value) => {
@@ -270,7 +250,8 @@ export class ProducerSession {
         onChange(served, this);
       },
       (error: unknown) => {
-        this.#fail(token, error);
+        if (isHeard) this.#fail(token, error);
+        else this.#noteUnheard(token, error);
         onChange(served, this);
       },
     );

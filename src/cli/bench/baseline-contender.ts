@@ -1,10 +1,9 @@
 // The portable baseline as a contender: the same callers, payloads, window and instruments as the log.
 
-import { runCallers } from "./caller-loops.js";
+import { runRound } from "./caller-round.js";
 import type { AppendFigures, Contender } from "./contender.js";
 import { makePayloads } from "./payloads.js";
 import { PortableBaseline } from "./portable-baseline.js";
-import { ProcessUsage } from "./process-usage.js";
 
 export interface BaselineLoad {
   readonly callers: number;
@@ -13,14 +12,12 @@ export interface BaselineLoad {
 }
 
 const fileBytesMin = 64 * 1024 * 1024;
-const rampSeconds = 0.2;
 
 export class BaselineContender implements Contender<AppendFigures> {
   readonly name = "baseline";
   readonly #baseline: PortableBaseline;
   readonly #load: BaselineLoad;
   readonly #payloads: readonly Uint8Array[];
-  readonly #usage = new ProcessUsage();
 
   private constructor(baseline: PortableBaseline, load: BaselineLoad) {
     this.#baseline = baseline;
@@ -40,22 +37,13 @@ export class BaselineContender implements Contender<AppendFigures> {
 
   async round(seconds: number, isStopped: () => boolean): Promise<AppendFigures> {
     const { callers, everyCall, bytes } = this.#load;
-    const usage = this.#usage;
     let before = 0;
     let after = 0;
-    const window = await runCallers({ callers, everyCall, items: this.#payloads, appenders: [this.#baseline] }, {
+    const window = await runRound({ callers, everyCall, items: this.#payloads, appenders: [this.#baseline] }, {
       seconds,
-      rampSeconds,
       isStopped,
-      onOpen: () => {
-        before = this.#baseline.blocks;
-        usage.open();
-      },
-      onShut: () => {
-        usage.shut();
-        after = this.#baseline.blocks;
-      },
-      onTick: () => { usage.sample(); },
+      onOpen: () => { before = this.#baseline.blocks; },
+      onShut: () => { after = this.#baseline.blocks; },
     });
     const records = window.calls;
     return {
@@ -64,9 +52,9 @@ export class BaselineContender implements Contender<AppendFigures> {
       ackMicros: window.ackMicros,
       blocks: after - before,
       recordsPerBlock: records / (after - before),
-      cpuMicrosPerRecord: usage.cpuMicros / records,
-      rssBytesMax: usage.rssBytesMax,
-      othersCores: usage.othersCores,
+      cpuMicrosPerRecord: window.cpuMicros / records,
+      rssBytesMax: window.rssBytesMax,
+      othersCores: window.othersCores,
       seconds: window.seconds,
     };
   }

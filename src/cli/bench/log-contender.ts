@@ -5,12 +5,12 @@ import path from "node:path";
 import { Log } from "../../thread/log.js";
 import type { LogOptions } from "../../log/options.js";
 import type { Partition } from "../../log/partition.js";
-import { runCallers, type Appender } from "./caller-loops.js";
+import type { Appender } from "./caller-loops.js";
+import { runRound } from "./caller-round.js";
 import type { AppendFigures, Contender } from "./contender.js";
 import { measureEnqueue, type EnqueueFigures } from "./enqueue-phase.js";
 import { logFactsOf, type LogFacts } from "./log-settings.js";
 import { makeBatches, makePayloads } from "./payloads.js";
-import { ProcessUsage } from "./process-usage.js";
 import { Trimmer } from "./trimmer.js";
 
 export interface LogLoad {
@@ -55,7 +55,6 @@ interface Counters {
   readonly segmentsReleased: number;
 }
 
-const rampSeconds = 0.2;
 const fillRecordBytes = 32 * 1024;
 /** Files made before the first release are used up by then: every later segment is a recycled one. */
 const releasesWanted = 3;
@@ -72,7 +71,6 @@ export class LogContender implements Contender<LogFigures> {
   readonly #appenders: readonly Appender<Uint8Array | Uint8Array[]>[];
   readonly #items: readonly (Uint8Array | Uint8Array[])[];
   readonly #trimmer: Trimmer;
-  readonly #usage = new ProcessUsage();
 
   private constructor(log: Log, directory: string, load: LogLoad) {
     this.#log = log;
@@ -111,27 +109,18 @@ export class LogContender implements Contender<LogFigures> {
 
   async round(seconds: number, isStopped: () => boolean): Promise<LogFigures> {
     const { callers, everyCall, bytes, batch } = this.#load;
-    const usage = this.#usage;
     let before = this.#counters();
     let after = before;
     let files = new Set<number>();
-    const window = await runCallers({ callers, everyCall, items: this.#items, appenders: this.#appenders }, {
+    const window = await runRound({ callers, everyCall, items: this.#items, appenders: this.#appenders }, {
       seconds,
-      rampSeconds: Math.min(rampSeconds, seconds),
       isStopped,
       onOpen: () => {
         files = this.#segmentFiles();
         before = this.#counters();
-        usage.open();
       },
-      onShut: () => {
-        usage.shut();
-        after = this.#counters();
-      },
-      onTick: () => {
-        usage.sample();
-        if (this.#load.trims) this.#trimmer.check();
-      },
+      onShut: () => { after = this.#counters(); },
+      onTick: () => { if (this.#load.trims) this.#trimmer.check(); },
     });
     const records = window.calls * batch;
     const blocks = after.blocks - before.blocks;
@@ -142,9 +131,9 @@ export class LogContender implements Contender<LogFigures> {
       ackMicros: window.ackMicros,
       blocks,
       recordsPerBlock: records / blocks,
-      cpuMicrosPerRecord: usage.cpuMicros / records,
-      rssBytesMax: usage.rssBytesMax,
-      othersCores: usage.othersCores,
+      cpuMicrosPerRecord: window.cpuMicros / records,
+      rssBytesMax: window.rssBytesMax,
+      othersCores: window.othersCores,
       seconds: window.seconds,
       deviceBytesPerByte: (after.blockBytes - before.blockBytes) / (records * bytes),
       waits: after.waits - before.waits,
