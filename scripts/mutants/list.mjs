@@ -53,7 +53,7 @@ const writing = [
   {
     name: "not poisoned by a failed flush",
     breaks: "Pending appends reject, and the lane goes on taking more behind a hole.",
-    edits: [{ file: "src/log/lane.ts", find: 'this.#state = { kind: "poisoned", error };\n    this.#cancelTimers();', replace: "this.#cancelTimers();" }],
+    edits: [{ file: "src/log/lane.ts", find: 'this.#state = { kind: "poisoned", error };\n    this.#timers.cancel();', replace: "this.#timers.cancel();" }],
     catchers: [lives, { test: "log/poison.test" }],
   },
   {
@@ -80,13 +80,13 @@ const writing = [
   {
     name: "idle tail never flushed under interval",
     breaks: "In the mode `interval` records that fill no block stay in memory until the next one comes.",
-    edits: [{ file: "src/log/lane.ts", find: 'if (this.#state.kind !== "poisoned" && this.#tail.holdsFrames) this.#tail.closeBlock();', replace: "" }],
+    edits: [{ file: "src/log/lane-timers.ts", find: 'if (state() !== "poisoned" && tail.holdsFrames) tail.closeBlock();', replace: "" }],
     catchers: [{ test: "log/durability.test", name: "interval: durable once the time is over", hangs: true, millisMax: 20_000 }],
   },
   {
     name: "no beacon",
     breaks: "An idle lane leaves its last acknowledged block uncovered: damage to it passes for a torn tail.",
-    edits: [{ file: "src/log/lane.ts", find: 'if (this.settings.flush === "never") return;\n    this.#beaconArmed = true;', replace: "return;" }],
+    edits: [{ file: "src/log/lane-timers.ts", find: 'if (this.#beaconArmed || settings.flush === "never") return;', replace: "return;" }],
     catchers: [{ test: "log/idle.test", name: "the last acknowledged record is covered", hangs: true, millisMax: 20_000 }],
   },
   {
@@ -209,7 +209,7 @@ const opening = [
   {
     name: "block written by age before its epoch is durable",
     breaks: "The timer of a segment's age may write a block while the superblock is on its way.",
-    edits: [{ file: "src/log/lane.ts", find: "if (this.settings.segmentAgeMs === 0 || !this.#hasBegun) return;", replace: "if (this.settings.segmentAgeMs === 0) return;" }],
+    edits: [{ file: "src/log/lane-timers.ts", find: "if (settings.segmentAgeMs === 0 || !this.#hasBegun) return;", replace: "if (settings.segmentAgeMs === 0) return;" }],
     catchers: [{ test: "sim/opening.test" }],
   },
   {

@@ -2,9 +2,9 @@
 //
 //   append → open block (tail.ts) → … → acknowledgement; what finds no space waits in a queue, first in, first out
 //
-// Owns the queue, the timers and the lane's life: open, poisoned, closing, closed. What a cut block goes through is
-// the tail's; how an operation is laid into frames is the placer's; where segments come from and go to is the
-// supply's and the shelf's.
+// Owns the queue and the lane's life: open, poisoned, closing, closed. What a cut block goes through is the tail's; how
+// an operation is laid into frames is the placer's; where segments come from and go to is the supply's and the shelf's;
+// what comes with time is the timers'.
 
 import { RingwallError } from "../base/errors.js";
 import { roundUp8 } from "../base/numbers.js";
@@ -18,6 +18,7 @@ import type { BlockBuffer, Resolve } from "./block-buffer.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneSettings } from "./lane-settings.js";
 import { LaneStats } from "./lane-stats.js";
+import { LaneTimers } from "./lane-timers.js";
 import type { Operation, PlacedItem } from "./operation.js";
 import { OperationQueue } from "./operation-queue.js";
 import { Placer } from "./placer.js";
@@ -30,8 +31,6 @@ export type LaneState =
   | { readonly kind: "open" | "closing" | "closed" }
   | { readonly kind: "poisoned"; readonly error: RingwallError };
 
-const spaceRetryMs = 200;
-
 export class Lane {
   readonly settings: LaneSettings;
   readonly table: PartitionTable;
@@ -41,6 +40,7 @@ export class Lane {
   readonly #writer: BlockWriter;
   readonly #tail: Tail;
   readonly #placer: Placer;
+  readonly #timers: LaneTimers;
   readonly #queue = new OperationQueue();
   readonly #conditions: { readonly holds: () => boolean; readonly resolve: () => void }[] = [];
   /** Durable segments whose index is being written. */
@@ -51,12 +51,7 @@ export class Lane {
   #state: LaneState = { kind: "open" };
   /** Something that `enqueue` had accepted found no space to the end. */
   #closeFailure: RingwallError | null = null;
-  #spaceRetryArmed = false;
   #turnEndScheduled = false;
-  #cancelIntervalTimer: (() => void) | null = null;
-  #cancelAgeTimer: (() => void) | null = null;
-  #beaconArmed = false;
-  #hasBegun = false;
   /** Sealing and releasing of segments, one after the other. Never rejects. */
   #background: Promise<void> = Promise.resolve();
 
@@ -83,11 +78,18 @@ export class Lane {
       supply: this.#supply,
       onSegment: (index) => {
         this.shelf.setCurrent(index);
-        this.#armAgeTimer();
+        this.#timers.armAge();
       },
       onSegmentDone: (segment) => { this.#seal(segment); },
     });
     this.#placer = new Placer(this.#tail, this.table, this.stats);
+    this.#timers = new LaneTimers({
+      settings,
+      tail: this.#tail,
+      state: () => this.#state.kind,
+      isQuiet: () => this.#isQuiet(),
+      settle: () => { this.#settle(); },
+    });
   }
 
   /** Makes the first segment ready. It writes no block: the epoch may not be durable yet. */
@@ -105,8 +107,7 @@ export class Lane {
 
   /** Blocks may be written from now on: the epoch is durable. */
   begin(): void {
-    this.#hasBegun = true;
-    if (this.#tail.current !== null) this.#armAgeTimer();
+    this.#timers.begin();
   }
 
   get state(): LaneState {
@@ -288,7 +289,7 @@ export class Lane {
   }
 
   async #free(): Promise<void> {
-    this.#cancelTimers();
+    this.#timers.cancel();
     await this.#background;
     const kept = [...this.#sealing, ...this.#tail.leaving, ...(this.#tail.current === null ? [] : [this.#tail.current])];
     const files = kept.map((segment) => () => segment.ready.file.close());
@@ -425,7 +426,7 @@ export class Lane {
     if (!this.#tail.handleWritten(token)) return;
     this.shelf.notifyDurable();
     this.#settle();
-    if (this.#tail.uncovered && !this.#beaconArmed) this.#armBeacon();
+    if (this.#tail.uncovered) this.#timers.armBeacon();
   }
 
   /** All that begins in a segment is durable: its index is written and its files are closed. */
@@ -465,7 +466,7 @@ export class Lane {
   #scheduleTurnEnd(): void {
     const { durability, storage } = this.settings;
     if (durability.mode === "interval" && this.#state.kind === "open") {
-      this.#armInterval(durability);
+      this.#timers.armInterval(durability);
       return;
     }
     this.#turnEndScheduled = true;
@@ -479,48 +480,6 @@ export class Lane {
     if (this.#tail.commit.cutsAtTurnEnd && this.#tail.holdsFrames) this.#tail.closeBlock();
   };
 
-  #armInterval(durability: { readonly ms: number; readonly recordsMax: number }): void {
-    if (this.#tail.open !== null && this.#tail.open.recordCount >= durability.recordsMax) {
-      this.#tail.closeBlock();
-      return;
-    }
-    this.#cancelIntervalTimer ??= this.settings.storage.clock.after(durability.ms, () => {
-      this.#cancelIntervalTimer = null;
-      if (this.#state.kind !== "poisoned" && this.#tail.holdsFrames) this.#tail.closeBlock();
-    }, true);
-  }
-
-  /** An idle log writes one beacon: without it, damage to the last acknowledged block would pass for a torn tail. */
-  #armBeacon(): void {
-    if (this.settings.flush === "never") return;
-    this.#beaconArmed = true;
-    this.settings.storage.clock.after(this.settings.beaconMs, () => {
-      this.#beaconArmed = false;
-      if (this.#state.kind !== "open" || !this.#tail.uncovered) return;
-      if (!this.#isQuiet() || !this.#tail.writeEmptyBlock(blockFlag.beacon)) this.#armBeacon();
-    });
-  }
-
-  #armAgeTimer(): void {
-    this.#cancelAgeTimer?.();
-    this.#cancelAgeTimer = null;
-    if (this.settings.segmentAgeMs === 0 || !this.#hasBegun) return;
-    this.#cancelAgeTimer = this.settings.storage.clock.after(this.settings.segmentAgeMs, () => {
-      if (this.#state.kind !== "open") return;
-      if (this.#tail.current?.holdsData !== true) {
-        this.#armAgeTimer();
-        return;
-      }
-      this.#tail.requestRotation();
-      if (this.#isQuiet() && !this.#tail.writeEmptyBlock(0)) this.#armAgeTimer();
-    });
-  }
-
-  #cancelTimers(): void {
-    this.#cancelIntervalTimer?.();
-    this.#cancelAgeTimer?.();
-  }
-
   // ---- trouble
 
   #handleSupply(): void {
@@ -530,18 +489,8 @@ export class Lane {
     else if (trouble.kind === "full" && this.#tail.lacksSpace) {
       this.#refuseQueue(trouble.error);
       this.#checkConditions();
-      this.#armSpaceRetry();
+      if (this.#queue.length > 0) this.#timers.armSpaceRetry();
     } else this.#settle();
-  }
-
-  /** What still waits on a full disk is tried again from time to time, as by every append. */
-  #armSpaceRetry(): void {
-    if (this.#queue.length === 0 || this.#spaceRetryArmed) return;
-    this.#spaceRetryArmed = true;
-    this.settings.storage.clock.after(spaceRetryMs, () => {
-      this.#spaceRetryArmed = false;
-      this.#settle();
-    }, true);
   }
 
   /**
@@ -564,7 +513,7 @@ export class Lane {
       remedy: "Close the log and open it again: recovery finds out.",
     });
     this.#state = { kind: "poisoned", error };
-    this.#cancelTimers();
+    this.#timers.cancel();
     this.#tail.failWaiters(error);
     for (const operation of this.#queue.clear()) operation.resolve?.(Promise.reject(error));
     for (const { reject } of this.#drains.splice(0)) reject(error);
