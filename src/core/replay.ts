@@ -6,12 +6,14 @@
 // Hot: `#records`, once per record. See `ringwall bench recovery`.
 
 import { isStorable, joinHalves, roundUp8, storedNumberMax } from "../base/numbers.js";
-import { checkpointEntryBytesMax, decodeCheckpoint, decodePartitionName, storedTruncationsMax, type CheckpointEntry, type Truncation } from "../format/checkpoint.js";
+import { decodeCheckpoint, decodePartitionName, storedTruncationsMax, type CheckpointEntry } from "../format/checkpoint.js";
 import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax } from "../format/frame.js";
 import type { Memory } from "../format/memory.js";
+import { LostDefinitions } from "./lost-definitions.js";
 import { LossLedger } from "./loss-ledger.js";
 import { PartitionTable, type PartitionState } from "./partition-table.js";
 import { PendingGroup, type FrameFacts } from "./pending-group.js";
+import { settleCheckpoint } from "./settle-checkpoint.js";
 import { SegmentIndex } from "./segment-index.js";
 
 /** Verified frames that lie back to back in one block. */
@@ -50,10 +52,6 @@ interface OpenRecord {
 
 const none: GroupState = { kind: "none" };
 const contradictionsMax = 100;
-/** A definition takes so many bytes at least, and an entry of a checkpoint no fewer. */
-const definitionBytesMin = checkpointEntryBytesMax(1, 0);
-/** More lost definitions than these are not believed, however large the gaps: a few frames would cost gigabytes. */
-const lostDefinitionsMax = 262_144;
 const dataOnly = frameKind.data;
 const definitionBits = frameKind.define << 24;
 
@@ -61,8 +59,7 @@ export class Replay {
   readonly table = new PartitionTable();
   readonly losses = new LossLedger();
   readonly contradictions: Contradiction[] = [];
-  /** Names of partitions learned elsewhere, for definitions that are lost. */
-  names: ReadonlyMap<number, string> = new Map();
+  readonly lostDefinitions = new LostDefinitions(this.table, this.losses);
   records = 0;
   lastTime = 0;
   /** Frames of groups that never were completed. */
@@ -88,9 +85,6 @@ export class Replay {
   #gaps = 0;
   /** A truncation was taken to lie in a gap. */
   #hasGuessed = false;
-  /** In all gaps so far, and the definitions that they are taken to have held. */
-  #missingBytes = 0;
-  #lostDefinitions = 0;
   readonly #frame: FrameFacts = {
     kindAndFlags: 0, partition: 0, time: 0, sequence: 0, payloadBytes: 0, blockOffset: 0, frameOffset: 0, index: this.#index, name: null,
   };
@@ -139,7 +133,7 @@ export class Replay {
 
   #countMissing(bytes: number): void {
     this.#gapBytes += bytes;
-    this.#missingBytes += bytes;
+    this.lostDefinitions.handleMissing(bytes);
   }
 
   handleFrames(run: FrameRun): void {
@@ -415,7 +409,7 @@ export class Replay {
       if (!this.#gap) this.#contradict(`partition ${String(id)} is defined twice`);
       return;
     }
-    if (this.#gap) this.#fillIds(id - 1);
+    if (this.#gap) this.lostDefinitions.fillIds(id - 1, this.#defined);
     if (name === "" || id !== this.table.nextId || this.table.byName(name) !== undefined) {
       this.#contradict(`partition ${String(id)} can't be defined as ${JSON.stringify(name)}`);
       return;
@@ -425,32 +419,12 @@ export class Replay {
 
   #stateOf(id: number): PartitionState | undefined {
     if (id > 0) {
-      if (this.#gap) this.#fillIds(id);
+      if (this.#gap) this.lostDefinitions.fillIds(id, this.#defined);
       const state = this.table.byId(id);
       if (state !== undefined) return state;
     }
     this.#contradict(`partition ${String(id)} is not defined`);
     return undefined;
-  }
-
-  /** Partitions up to `last` exist, though their definitions are lost: ids have no holes. Unless the gap can't have held so many. */
-  #fillIds(last: number): void {
-    const lost = Math.max(0, last - this.table.nextId + 1);
-    if (this.#lostDefinitions + lost > Math.min(lostDefinitionsMax, this.#missingBytes / definitionBytesMin)) return;
-    this.#lostDefinitions += lost;
-    while (this.table.nextId <= last) {
-      const id = this.table.nextId;
-      const name = this.names.get(id);
-      if (name === undefined || !this.#defined) this.losses.handleDoubt();
-      this.table.define(id, this.#freeName(id, name));
-    }
-  }
-
-  /** Another one where the name is lost or taken. */
-  #freeName(id: number, name: string | undefined): string {
-    let free = name ?? namelessPartition(id);
-    while (this.table.byName(free) !== undefined) free = free === name ? namelessPartition(id) : `${free}'`;
-    return free;
   }
 
   #missCheckpoint(): void {
@@ -481,67 +455,21 @@ export class Replay {
 
   #settleCheckpoint(entries: readonly CheckpointEntry[]): void {
     if (entries.some((entry, index) => entry.id !== index + 1)) return this.#contradict("the checkpoint's partitions are not in order");
-    if (this.#defined && entries.length < this.table.nextId - 1 && !this.#gap) this.#contradict("the checkpoint lacks a partition");
-    for (const entry of entries) {
-      const state = this.table.byId(entry.id);
-      if (state === undefined) {
-        if (this.#defined && !this.#gap) this.#contradict(`the checkpoint knows partition ${JSON.stringify(entry.name)}, which was not defined`);
-        if (this.table.byName(entry.name) !== undefined) this.#contradict(`the checkpoint gives ${JSON.stringify(entry.name)} to two partitions`);
-        this.#adopt(entry);
-      } else if (!agrees(state, entry)) {
-        if (!this.#gap) this.#contradict(`the checkpoint disagrees on partition ${JSON.stringify(entry.name)}`);
-        this.#reconcile(state, entry);
-      } else state.truncations = this.#truncationsOf(state, entry);
-    }
+    const { table, losses, lostDefinitions } = this;
+    settleCheckpoint(entries, {
+      table, losses, lostDefinitions, isFirst: !this.#defined, gap: this.#gap, hasGuessed: this.#hasGuessed, before: this.#before,
+      contradict: (reason) => { this.#contradict(reason); },
+    });
     this.#defined = true;
-    this.losses.handleCheckpoint();
+    losses.handleCheckpoint();
     this.#gap = false;
     this.#gapBytes = 0;
-  }
-
-  #adopt(entry: CheckpointEntry): void {
-    // Known only from here on although there was something before: all its records so far are lost.
-    if (this.#defined || this.#gap) this.losses.lose(entry.id, entry.firstSequence, entry.lastSequence);
-    this.table.restore({ ...entry, name: this.#freeName(entry.id, entry.name) });
-  }
-
-  /** After a gap the checkpoint is right. */
-  #reconcile(state: PartitionState, entry: CheckpointEntry): void {
-    for (const truncation of entry.truncations) {
-      // A truncation in the gap: whatever this replay has seen above it is dead, and what was written anew lay behind it.
-      if (!state.truncations.some((known) => isSame(known, truncation))) this.losses.lose(state.id, Math.max(entry.firstSequence, truncation.after + 1), entry.lastSequence);
-    }
-    if (entry.lastSequence > state.lastSequence) this.losses.lose(state.id, state.lastSequence + 1, entry.lastSequence);
-    if (entry.lastSequence < state.lastSequence) {
-      this.losses.handleTruncate(state.id, entry.lastSequence);
-      // 1. a truncation is lost at a segment's end; 2. the next segment has the records written anew; 3. a reader stays in the one before, for its index still names them.
-      this.#before.runs.get(state.id)?.truncate(entry.lastSequence);
-    }
-    state.firstSequence = entry.firstSequence;
-    state.lastSequence = entry.lastSequence;
-    state.truncations = this.#truncationsOf(state, entry);
-  }
-
-  /** What the checkpoint lacks has nothing to hide any more, or was only guessed. */
-  #truncationsOf(state: PartitionState, entry: CheckpointEntry): Truncation[] {
-    return this.#hasGuessed ? withOwn(entry.truncations, state.truncations) : [...entry.truncations];
   }
 
   #contradict(reason: string): void {
     if (this.contradictions.length >= contradictionsMax) return;
     this.contradictions.push({ segment: this.#index.segment, offset: this.#position(), reason });
   }
-}
-
-const namelessPrefix = "\u0000name lost: ";
-
-/** What stands for the name of a partition whose definition is lost. */
-function namelessPartition(id: number): string {
-  return `${namelessPrefix}${String(id)}`;
-}
-
-export function isNameLost(name: string): boolean {
-  return name.startsWith(namelessPrefix);
 }
 
 function kindOf(kindAndFlags: number): number {
@@ -554,36 +482,4 @@ function hasFlag(bits: number, flag: number): boolean {
 
 function isDefinition(kindAndFlags: number): boolean {
   return (kindAndFlags & 0x0f00_0000) === definitionBits;
-}
-
-/** Truncations that hide nothing any more may be missing from the checkpoint. */
-function agrees(state: PartitionState, entry: CheckpointEntry): boolean {
-  if (state.name !== entry.name || state.firstSequence !== entry.firstSequence || state.lastSequence !== entry.lastSequence) return false;
-  let at = 0;
-  // Both ascend.
-  return entry.truncations.every((truncation) => {
-    while (at < state.truncations.length && !isSame(state.truncations[at] as Truncation, truncation)) at++;
-    return at < state.truncations.length;
-  });
-}
-
-/**
- * Those of a checkpoint, and those that were taken to lie in gaps before it. On a log that a writer wrote they hide
- * nothing that the checkpoint's don't. Without them two whole frames of one sequence would both be live where bytes were
- * forged, and which of them is read would depend on where the reader comes from.
- */
-function withOwn(stored: readonly Truncation[], own: readonly Truncation[]): Truncation[] {
-  const all = [...stored, ...own.filter((truncation) => !stored.some((other) => isSame(other, truncation)))];
-  all.sort((a, b) => a.segment - b.segment || a.offset - b.offset);
-  const kept: Truncation[] = [];
-  for (const truncation of all) {
-    // As PartitionState.truncate: one with a lower bound hides what older ones hide.
-    for (let last = kept[kept.length - 1]; last !== undefined && last.after >= truncation.after; last = kept[kept.length - 1]) kept.pop();
-    kept.push(truncation);
-  }
-  return kept.length > storedTruncationsMax ? [...stored] : kept;
-}
-
-function isSame(a: Truncation, b: Truncation): boolean {
-  return a.segment === b.segment && a.offset === b.offset && a.after === b.after;
 }

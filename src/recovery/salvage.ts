@@ -4,7 +4,8 @@
 // with a valid header, and between them gaps. In a gap frames are looked for one by one, so that a damaged page costs
 // its own records only. Nothing is written.
 
-import { isNameLost, type Replay } from "../core/replay.js";
+import { isNameLost } from "../core/lost-definitions.js";
+import type { Replay } from "../core/replay.js";
 import { SegmentIndex } from "../core/segment-index.js";
 import { blockBytesMax, blockChecksum, blockHeaderBytes, decodeBlockHeader, pageBytes } from "../format/block.js";
 import { frameBytes, frameHeaderBytes, frameKind, frameKindOf, framePartition, framePayloadBytes, frameSequence } from "../format/frame.js";
@@ -84,7 +85,7 @@ class LaneSalvage {
     this.#place = options.pass.end;
     this.#nextBlock = options.pass.chain.nextBlock;
     this.#epoch = options.pass.chain.epoch;
-    options.replay.names = options.pass.names;
+    options.replay.lostDefinitions.names = options.pass.names;
   }
 
   async run(): Promise<Salvage> {
