@@ -50,7 +50,10 @@ export class Placer {
 
   /** Places what it can of the operation; its last block once it is through, else null. */
   placeRecords(operation: RecordsOperation): BlockBuffer | null {
-    if (!operation.started && !this.#defineAll(operation.items)) return null;
+    if (!operation.started) {
+      if (!this.#defineAll(operation.items)) return null;
+      if (this.#isGroup(operation)) this.#tail.keepTogether(this.#frameBytesOf(operation));
+    }
     while (operation.itemIndex < operation.items.length) {
       if (!this.#placeFragment(operation, operation.items[operation.itemIndex] as PlacedItem)) return null;
     }
@@ -100,6 +103,17 @@ export class Placer {
       this.#tail.putFrame(block, kindBits(frameKind.define), 0, 0, payload);
     }
     return true;
+  }
+
+  #isGroup({ items }: RecordsOperation): boolean {
+    return items.length > 1 || frameHeaderBytes + roundUp8((items[0] as PlacedItem).data.length) > this.#tail.frameBytesMax;
+  }
+
+  /** Bytes of all frames of an operation, at most: the first fragment of a record is shorter than a block. */
+  #frameBytesOf({ items }: RecordsOperation): number {
+    let bytes = 0;
+    for (const { data } of items) bytes += roundUp8(data.length) + frameHeaderBytes * (2 + Math.ceil(data.length / this.#tail.frameBytesMax));
+    return bytes;
   }
 
   /** The next frame of an operation: the rest of a record, or as much of it as the block takes. */

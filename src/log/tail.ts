@@ -153,6 +153,24 @@ export class Tail {
     this.#rotationRequested = true;
   }
 
+  /**
+   * A group of so many bytes of frames begins next. Where the rest of the segment can't hold it, it begins in the next one:
+   * 1. one batch after the other goes over the end of a segment; 2. each of those segments needs the one before to be
+   * understood; 3. however much is trimmed, none can be freed. So no segment is linked to both its neighbours.
+   */
+  keepTogether(frameBytes: number): void {
+    const segment = this.#current;
+    if (segment === null) return;
+    const { alignment, bufferBytes, eagerBytes, segmentBytes } = this.#settings;
+    const open = this.open;
+    const position = segment.nextOffset + (open === null ? 0 : open.cursor - open.start);
+    // Of two blocks in a row, one holds half a buffer at least, or was cut early.
+    const blocks = 2 + Math.ceil(frameBytes / Math.min(eagerBytes, bufferBytes / 2));
+    if (position + frameBytes + blocks * (blockHeaderBytes + alignment) <= segmentBytes) return;
+    this.requestRotation();
+    if (this.holdsFrames && segment.holdsData) this.closeBlock();
+  }
+
   /** The open block with room for a frame of that size, closing and opening as needed. Null: no space now, or it fits no block. Hot. */
   blockWith(frameBytes: number, use: BlockUse = "records"): BlockBuffer | null {
     const block = this.open;

@@ -215,6 +215,26 @@ onEachBackend("trim and truncate", (backend) => {
     });
   });
 
+  for (const [what, append] of [
+    ["batches", (partition: Partition) => partition.appendBatch(Array.from({ length: 100 }, () => "".padEnd(1000, "b")))],
+    ["records in fragments", (partition: Partition) => partition.append("".padEnd(100_000, "f"))],
+    ["records of half a segment", (partition: Partition) => partition.append("".padEnd(600_000, "h"))],
+    ["records larger than a segment", (partition: Partition) => partition.append("".padEnd(2_500_000, "l"))],
+  ] as const) {
+    test(`trim frees segments that are written by nothing but ${what}`, async () => {
+      await withLog(freshPath(), options, async (log) => {
+        const partition = log.partition("p");
+        while (log.stats()[0]!.segments < 12) await append(partition);
+        // Nothing from here on lies in the segments before.
+        const segments = log.stats()[0]!.segments;
+        const mark = partition.lastSeq;
+        while (log.stats()[0]!.segments < segments + 8) await append(partition);
+        await partition.trim(mark + 1);
+        assert.ok(log.stats()[0]!.segmentsReleased >= segments - 4, JSON.stringify(log.stats()[0]));
+      });
+    });
+  }
+
   test("a segment stays as long as any partition has a record in it", async () => {
     const directory = freshPath();
     await withLog(directory, options, async (log) => {
