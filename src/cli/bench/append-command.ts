@@ -1,6 +1,9 @@
 // `ringwall bench append`: closed-loop callers on a log in its steady state; beside it, on request, the portable baseline
 // and the floor of the device, interleaved round by round in the same process.
 
+import { alignUp } from "../../base/numbers.js";
+import { blockHeaderBytes } from "../../format/block.js";
+import { frameBytes } from "../../format/frame.js";
 import type { ExitCode } from "../exit-codes.js";
 import { CommandError } from "../report-failure.js";
 import { reportOf, type AppendReport } from "./append-report.js";
@@ -11,6 +14,7 @@ import { interleave, type Contender } from "./contender.js";
 import type { EnqueueFigures } from "./enqueue-phase.js";
 import { floorContenders } from "./floor-contender.js";
 import { openFloor } from "./floor-device.js";
+import { floorPageBytes } from "./floor-layout.js";
 import { measureInstrumentation } from "./instrumentation.js";
 import { LogContender } from "./log-contender.js";
 import { logOptionsOf, type LogFlags } from "./log-settings.js";
@@ -34,6 +38,8 @@ export interface AppendBenchFlags extends BenchFlags, LogFlags {
 
 const manyCallers = 16;
 const everyCallOfMany = 16;
+/** What 256 callers of 1 KiB have in flight. */
+const floorBytesMax = 272 * 1024;
 
 export function appendBench(flags: AppendBenchFlags): Promise<ExitCode> {
   demandSense(flags);
@@ -41,11 +47,16 @@ export function appendBench(flags: AppendBenchFlags): Promise<ExitCode> {
 }
 
 function demandSense({ callers, batch, compare, floor, durability, bytes }: AppendBenchFlags): void {
-  if (floor === true && (callers !== 1 || batch !== 1 || durability !== "sync")) {
-    throw new CommandError("--floor compares single durable writes: it needs --callers 1, --batch 1 and --durability sync");
+  if (floor === true && (batch !== 1 || durability !== "sync" || floorBytesOf(callers, bytes) > floorBytesMax)) {
+    throw new CommandError("--floor compares with one durable write of what all callers append at once: it needs --batch 1, --durability sync, and callers × (bytes + 24) of 272 KiB at most");
   }
   if (compare !== undefined && (batch !== 1 || durability !== "sync")) throw new CommandError("--compare baseline needs --batch 1 and --durability sync: the baseline knows nothing else");
   if (callers * batch * bytes > 1024 ** 3) throw new CommandError("callers × batch × bytes is more than 1 GiB: that much would be in memory at once");
+}
+
+/** The block that holds one record of every caller. */
+function floorBytesOf(callers: number, bytes: number): number {
+  return alignUp(blockHeaderBytes + callers * frameBytes(bytes), floorPageBytes);
 }
 
 async function measureAppend(flags: AppendBenchFlags, context: BenchContext): Promise<AppendReport> {
@@ -66,7 +77,7 @@ async function measureAppend(flags: AppendBenchFlags, context: BenchContext): Pr
     }
     let method = "";
     if (floor === true) {
-      const device = openFloor(place.fresh("floor"), flags.backend);
+      const device = openFloor(place.fresh("floor"), flags.backend, floorBytesOf(callers, bytes));
       rivals.push(() => { device.close(); });
       method = device.method;
       contenders.push(...floorContenders(device));
@@ -76,7 +87,7 @@ async function measureAppend(flags: AppendBenchFlags, context: BenchContext): Pr
     const results = await interleave(contenders, { rounds: flags.repeat, seconds: flags.seconds, isStopped, onRound: onStep });
     onStep("enqueuing");
     const enqueued = await enqueueRounds(log, flags, isStopped);
-    return reportOf({ options: optionsOf(flags), machine: context.machine, facts: log.facts, instrumentation, warmUp: warmed, results, enqueued, method });
+    return reportOf({ options: optionsOf(flags), machine: context.machine, facts: log.facts, instrumentation, warmUp: warmed, results, enqueued, method, floorRecords: callers });
   } finally {
     for (const close of rivals) close();
     await log.close();

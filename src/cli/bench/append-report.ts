@@ -34,6 +34,8 @@ export interface Ratios {
   readonly ackP50ToBaseline?: Spread<number>;
   readonly ackP50ToFloorWaiting?: Spread<number>;
   readonly ackP50ToFloorPolling?: Spread<number>;
+  /** To one record of every caller per write of the floor. */
+  readonly recordsPerSecondToFloorWaiting?: Spread<number>;
 }
 
 export interface Measured {
@@ -47,9 +49,11 @@ export interface Measured {
   readonly enqueued: readonly EnqueueFigures[];
   /** Of the floor; empty without one. */
   readonly method: string;
+  /** Records of one write of the floor. */
+  readonly floorRecords: number;
 }
 
-export function reportOf({ options, machine, facts, instrumentation, warmUp, results, enqueued, method }: Measured): AppendReport {
+export function reportOf({ options, machine, facts, instrumentation, warmUp, results, enqueued, method, floorRecords }: Measured): AppendReport {
   const rounds = results.get("ringwall") as LogFigures[];
   const { median, min, max } = spreadOf(rounds);
   const baseline = results.get("baseline") as AppendFigures[] | undefined;
@@ -63,7 +67,7 @@ export function reportOf({ options, machine, facts, instrumentation, warmUp, res
     ...(enqueue === undefined ? {} : { enqueueNanos: enqueue.median.enqueueNanos, enqueue }),
     rounds: rounds.length,
     spread: { min, max },
-    ratios: ratiosOf(rounds, baseline, waiting, polling),
+    ratios: { ...ratiosOf(rounds, baseline, waiting, polling), ...rateToFloor(rounds, floorRecords, waiting) },
     ...(baseline === undefined ? {} : { baseline: spreadOf(baseline) }),
     ...(waiting === undefined ? {} : { floor: { method, waiting: spreadOf(waiting), ...(polling === undefined ? {} : { polling: spreadOf(polling) }) } }),
     warmUp,
@@ -71,6 +75,11 @@ export function reportOf({ options, machine, facts, instrumentation, warmUp, res
     machine,
     options,
   };
+}
+
+function rateToFloor(log: readonly LogFigures[], records: number, waiting?: readonly FloorFigures[]): Ratios {
+  if (waiting === undefined) return {};
+  return { recordsPerSecondToFloorWaiting: ratioOf(log.map(({ recordsPerSecond }) => recordsPerSecond), waiting.map(({ writesPerSecond }) => writesPerSecond * records)) };
 }
 
 function ratiosOf(log: readonly LogFigures[], baseline?: readonly AppendFigures[], waiting?: readonly FloorFigures[], polling?: readonly FloorFigures[]): Ratios {

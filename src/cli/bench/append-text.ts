@@ -16,7 +16,7 @@ export function appendText(report: AppendReport): string {
   if (floor !== undefined) rows.push(["floor, waiting", ...floorCells(floor.waiting)]);
   if (floor?.polling !== undefined) rows.push(["floor, polling", ...floorCells(floor.polling)]);
   const lines = [tableText(rows), ""];
-  const names = { recordsPerSecondToBaseline: "records/s to baseline", ackP50ToBaseline: "p50 to baseline", ackP50ToFloorWaiting: "p50 to floor, waiting", ackP50ToFloorPolling: "p50 to floor, polling" };
+  const names = { recordsPerSecondToBaseline: "records/s to baseline", ackP50ToBaseline: "p50 to baseline", ackP50ToFloorWaiting: "p50 to floor, waiting", ackP50ToFloorPolling: "p50 to floor, polling", recordsPerSecondToFloorWaiting: "records/s to floor, waiting" };
   for (const [name, title] of Object.entries(names)) {
     const ratio = ratios[name as keyof typeof names];
     if (ratio !== undefined) lines.push(`${title}: ${rangedText(ratio, 2)}`);

@@ -4,13 +4,14 @@ import fs from "node:fs";
 import type { NativeBinding } from "../../native/binding.js";
 import { fromErrno, fromNodeError } from "../../storage/system-error.js";
 import { writeDsync } from "../../storage/uring/kernel-interface.js";
-import { floorFileBytes, floorLargeBytes, floorPageBytes, type FloorDevice } from "./floor-layout.js";
+import { floorFileBytes, floorLargeBytes, type FloorDevice } from "./floor-layout.js";
 import { openDirect, type DirectFile } from "./floor-file.js";
 
 const eio = 5;
 
 export class PwriteFloor implements FloorDevice {
   readonly method: string;
+  readonly writeBytes: number;
   readonly depth = 1;
   readonly poll = null;
   readonly #native: NativeBinding;
@@ -18,9 +19,10 @@ export class PwriteFloor implements FloorDevice {
   readonly #file: DirectFile;
   readonly #memory: ArrayBuffer;
 
-  constructor(native: NativeBinding, path: string) {
+  constructor(native: NativeBinding, path: string, writeBytes: number) {
     this.#native = native;
     this.#path = path;
+    this.writeBytes = writeBytes;
     const memory = native.allocate(floorLargeBytes);
     if (typeof memory === "number") throw fromErrno(-memory, { operation: "allocate memory for the floor", path });
     this.#memory = memory;
@@ -30,7 +32,7 @@ export class PwriteFloor implements FloorDevice {
   }
 
   write(position: number): void {
-    this.#write(position, floorPageBytes);
+    this.#write(position, this.writeBytes);
   }
 
   large(count: number): void {
@@ -50,14 +52,16 @@ export class PwriteFloor implements FloorDevice {
 
 export class WriteSyncFloor implements FloorDevice {
   readonly method = "fs.writeSync into a file opened O_DSYNC, through the page cache";
+  readonly writeBytes: number;
   readonly depth = 1;
   readonly poll = null;
   readonly #path: string;
   readonly #descriptor: number;
   readonly #bytes = Buffer.alloc(floorLargeBytes, 0x5a);
 
-  constructor(path: string) {
+  constructor(path: string, writeBytes: number) {
     this.#path = path;
+    this.writeBytes = writeBytes;
     const { O_RDWR, O_DSYNC } = fs.constants as { O_RDWR: number; O_DSYNC: number | undefined };
     // Windows has no O_DSYNC; O_SYNC is none either there, and then this is no durable floor at all.
     if (O_DSYNC === undefined) throw fromNodeError(new Error("this platform has no O_DSYNC"), { operation: "write durably", path });
@@ -65,7 +69,7 @@ export class WriteSyncFloor implements FloorDevice {
   }
 
   write(position: number): void {
-    this.#write(position, floorPageBytes);
+    this.#write(position, this.writeBytes);
   }
 
   large(count: number): void {

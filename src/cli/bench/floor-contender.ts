@@ -4,7 +4,7 @@
 
 import { setImmediate as turn } from "node:timers/promises";
 import type { Contender } from "./contender.js";
-import { floorFileBytes, floorLargeBytes, floorPageBytes, type FloorDevice } from "./floor-layout.js";
+import { floorFileBytes, floorLargeBytes, type FloorDevice } from "./floor-layout.js";
 import { Samples, type Quantiles } from "./samples.js";
 
 export interface FloorFigures {
@@ -16,20 +16,25 @@ export interface LargeFigures {
   readonly megabytesPerSecond: number;
 }
 
+interface Round {
+  readonly seconds: number;
+  readonly isStopped: () => boolean;
+}
+
 const sliceMillis = 50;
 const largeSlice = 64;
 
 export function floorContenders(device: FloorDevice): Contender<FloorFigures>[] {
-  const waiting: Contender<FloorFigures> = { name: "floorWaiting", round: (seconds, isStopped) => pageRound((position) => { device.write(position); }, seconds, isStopped) };
+  const waiting: Contender<FloorFigures> = { name: "floorWaiting", round: (seconds, isStopped) => writesRound(device, (position) => { device.write(position); }, { seconds, isStopped }) };
   const { poll } = device;
-  return poll === null ? [waiting] : [waiting, { name: "floorPolling", round: (seconds, isStopped) => pageRound(poll, seconds, isStopped) }];
+  return poll === null ? [waiting] : [waiting, { name: "floorPolling", round: (seconds, isStopped) => writesRound(device, poll, { seconds, isStopped }) }];
 }
 
 export function largeContender(device: FloorDevice): Contender<LargeFigures> {
   return { name: "large", round: (seconds, isStopped) => largeRound(device, seconds, isStopped) };
 }
 
-async function pageRound(write: (position: number) => void, seconds: number, isStopped: () => boolean): Promise<FloorFigures> {
+async function writesRound({ writeBytes }: FloorDevice, write: (position: number) => void, { seconds, isStopped }: Round): Promise<FloorFigures> {
   const samples = new Samples();
   const begun = performance.now();
   let position = 0;
@@ -41,7 +46,8 @@ async function pageRound(write: (position: number) => void, seconds: number, isS
       const done = performance.now();
       samples.record(done - now);
       now = done;
-      position = (position + floorPageBytes) % floorFileBytes;
+      position += writeBytes;
+      if (position + writeBytes > floorFileBytes) position = 0;
     }
     await turn();
     now = performance.now();

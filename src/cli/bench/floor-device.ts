@@ -8,16 +8,16 @@ import { loadNative } from "../../native/binding.js";
 import { openUring } from "../../storage/uring/uring-storage.js";
 import { fromNodeError } from "../../storage/system-error.js";
 import { PwriteFloor, WriteSyncFloor } from "./floor-blocking.js";
-import { floorFileBytes, floorLargeBytes, type FloorDevice } from "./floor-layout.js";
+import { floorFileBytes, floorLargeBytes, floorPageBytes, type FloorDevice } from "./floor-layout.js";
 import { RingFloor } from "./floor-ring.js";
 
-/** Pre-writes the file. `backend` "fs" leaves io_uring out. */
-export function openFloor(path: string, backend: "auto" | "uring" | "fs"): FloorDevice {
+/** Pre-writes the file. `backend` "fs" leaves io_uring out. `writeBytes`: of the single writes, whole pages. */
+export function openFloor(path: string, backend: "auto" | "uring" | "fs", writeBytes = floorPageBytes): FloorDevice {
   prepare(path);
   const native = loadNative();
-  if (native.kind === "absent") return new WriteSyncFloor(path);
-  if (backend === "fs" || openUring().kind === "refused") return new PwriteFloor(native.binding, path);
-  return new RingFloor(native.binding, path);
+  if (native.kind === "absent") return new WriteSyncFloor(path, writeBytes);
+  if (backend === "fs" || openUring().kind === "refused") return new PwriteFloor(native.binding, path, writeBytes);
+  return new RingFloor(native.binding, path, writeBytes);
 }
 
 function prepare(path: string): void {

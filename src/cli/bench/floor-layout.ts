@@ -10,7 +10,9 @@ export interface FloorDevice {
   readonly method: string;
   /** Writes of `floorLargeBytes` that are under way at once in `large`. */
   readonly depth: number;
-  /** One durable page at `position`; blocks the thread until it is. */
+  /** Bytes of one `write`, a multiple of a page. */
+  readonly writeBytes: number;
+  /** One durable write at `position`; blocks the thread until it is. */
   write(position: number): void;
   /** The same, burning the processor instead of sleeping; null where there is no such way. */
   readonly poll: ((position: number) => void) | null;

@@ -12,7 +12,7 @@ import { opcode, writeDsync } from "../../storage/uring/kernel-interface.js";
 import { openRing, type Ring } from "../../storage/uring/ring.js";
 import { chooseRing } from "../../storage/uring/ring-choice.js";
 import { openDirect, type DirectFile } from "./floor-file.js";
-import { floorDepth, floorFileBytes, floorLargeBytes, floorPageBytes, type FloorDevice } from "./floor-layout.js";
+import { floorDepth, floorFileBytes, floorLargeBytes, type FloorDevice } from "./floor-layout.js";
 
 const entryCount = 16;
 const waitMicrosMax = 10_000_000;
@@ -27,6 +27,7 @@ interface RingWithMemory {
 
 export class RingFloor implements FloorDevice {
   readonly method: string;
+  readonly writeBytes: number;
   readonly depth = floorDepth;
   readonly poll: (position: number) => void;
   readonly #native: NativeBinding;
@@ -38,9 +39,10 @@ export class RingFloor implements FloorDevice {
   readonly #waiting: RingWithMemory;
   readonly #polling: RingWithMemory;
 
-  constructor(native: NativeBinding, path: string) {
+  constructor(native: NativeBinding, path: string, writeBytes: number) {
     this.#native = native;
     this.#path = path;
+    this.writeBytes = writeBytes;
     const memory = native.allocate(floorLargeBytes);
     if (typeof memory === "number") throw fromErrno(-memory, { operation: "allocate memory for the floor", path });
     this.#memory = memory;
@@ -59,9 +61,9 @@ export class RingFloor implements FloorDevice {
 
   write(position: number): void {
     const { ring } = this.#waiting;
-    this.#submit(this.#waiting, position, floorPageBytes);
+    this.#submit(this.#waiting, position, this.writeBytes);
     while (!ring.next()) this.#wait(ring);
-    this.#judge(ring, floorPageBytes);
+    this.#judge(ring, this.writeBytes);
   }
 
   large(count: number): void {
@@ -88,14 +90,14 @@ export class RingFloor implements FloorDevice {
 
   #pollOne(position: number): void {
     const { ring } = this.#polling;
-    this.#submit(this.#polling, position, floorPageBytes);
+    this.#submit(this.#polling, position, this.writeBytes);
     const parkAt = performance.now() + pollMillisMax;
     while (!ring.next()) {
       // Or a kernel worker that the flush needs waits for the scheduler's tick on this core: 4 ms instead of 0.1.
       this.#native.yieldProcessor();
       if (performance.now() >= parkAt) this.#wait(ring);
     }
-    this.#judge(ring, floorPageBytes);
+    this.#judge(ring, this.writeBytes);
   }
 
   #submit({ ring, isRegistered }: RingWithMemory, position: number, bytes: number): void {

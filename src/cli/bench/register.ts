@@ -35,7 +35,7 @@ function registerAppend(bench: Command, outcome: Outcome): void {
     .option("--enqueue-records <n>", "records of the enqueue phase behind the rounds; 0: none", atMost(10_000_000, parseCount), 100_000)
     .option("--latency-every <n>", "time one call in n (default: every one below 16 callers, else one in 16)", atMost(1_000_000, parseSequence))
     .addOption(new Option("--compare <rival>", "also run the portable group commit, rounds interleaved").choices(["baseline"]))
-    .option("--floor", "also run the bare device, rounds interleaved; with --callers 1");
+    .option("--floor", "also run the bare device, rounds interleaved: one durable write of a record of every caller after the other");
   withLogOptions(withRounds(command, 3));
   withCommonOptions(command, "ringwall bench append --dir . --callers 256 --compare baseline\nringwall bench append --dir . --callers 1 --floor --json")
     .addHelpText("after", bytesHelp)
