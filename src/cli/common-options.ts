@@ -39,6 +39,18 @@ export function parseSeconds(text: string): number {
   return seconds;
 }
 
+/** A moment as milliseconds since 1970: a date such as 2026-03-01 or 2026-03-01T12:00:00Z, an age such as 90s, 15m, 2h or 7d, or the milliseconds. */
+export function parseMoment(text: string): number {
+  if (/^\d{5,}$/.test(text)) return Number(text);
+  const age = /^(\d+)(s|m|h|d)$/.exec(text);
+  if (age !== null) return Date.now() - Number(age[1]) * (unitMillis.get(age[2] as string) as number);
+  const millis = /^\d{4}-/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(millis)) throw new InvalidArgumentError("Wanted is a date such as 2026-03-01T12:00:00Z, an age such as 90s, 15m, 2h or 7d, or milliseconds since 1970.");
+  return millis;
+}
+
+const unitMillis: ReadonlyMap<string, number> = new Map([["s", 1000], ["m", 60_000], ["h", 3_600_000], ["d", 86_400_000]]);
+
 function parseInteger(text: string, min: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(value) || value < min) throw new InvalidArgumentError(`Wanted is an integer from ${String(min)} on.`);

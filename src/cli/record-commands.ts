@@ -1,7 +1,7 @@
 // The commands that carry records: append, cat, tail. Definitions only; what they do is loaded when they run.
 
 import { type Command, Option } from "commander";
-import { parseBytes, parseCount, parseSequence, withCommonOptions } from "./common-options.js";
+import { parseBytes, parseCount, parseMoment, parseSequence, withCommonOptions } from "./common-options.js";
 import type { AppendCommandOptions } from "./append/append-command.js";
 import type { CatOptions } from "./read/cat-command.js";
 import type { TailCommandOptions } from "./read/tail-command.js";
@@ -45,11 +45,12 @@ function registerCat(program: Command, outcome: Outcome): void {
     .argument("<dir>", "directory of the log")
     .argument("<partition>", "name of the partition")
     .option("--from <sequence>", "first sequence", parseSequence)
+    .option("--since <time>", "from the first record of that time on: 2026-03-01T12:00:00Z, or an age such as 15m, 2h, 7d", parseMoment)
     .option("--to <sequence>", "last sequence, inclusive", parseCount)
     .option("--limit <count>", "records at most", parseCount)
     .addOption(new Option("--length-prefixed", "each record as its length (u32, little-endian) and its bytes, without a newline").conflicts("json"))
     .option("--skip-damaged", "go on behind records that can't be read; the exit code is 1 all the same");
-  withCommonOptions(command, "ringwall cat ./data events --from 1000 --limit 10\nringwall cat ./data events --json | jq .data")
+  withCommonOptions(command, "ringwall cat ./data events --from 1000 --limit 10\nringwall cat ./data events --json | jq .data\nringwall cat ./data events --since 2h")
     .addHelpText("after", "\nEach record is followed by a newline. With --json each is one line {seq, time, data}, where time is milliseconds\nsince 1970; a record that is not UTF-8 has dataBase64 instead of data. Sequences behind the end give nothing.")
     .action(async (directory: string, partition: string, options: CatOptions) => {
       const { catCommand } = await import("./read/cat-command.js");
@@ -64,6 +65,7 @@ function registerTail(program: Command, outcome: Outcome): void {
     .argument("<dir>", "directory of the log")
     .argument("<partition>", "name of the partition; with -f it need not exist yet")
     .option("-n, --lines <count>", "how many of the last records", parseCount, 10)
+    .addOption(new Option("--since <time>", "instead: from the first record of that time on: 2026-03-01T12:00:00Z, or an age such as 15m, 2h, 7d").argParser(parseMoment).conflicts("lines"))
     .option("-f, --follow", "wait for more, until Ctrl-C")
     .addOption(new Option("--length-prefixed", "each record as its length (u32, little-endian) and its bytes, without a newline").conflicts("json"));
   withCommonOptions(command, "ringwall tail -f -n 0 ./data events").action(async (directory: string, partition: string, options: TailCommandOptions) => {

@@ -8,6 +8,7 @@ import { hasTableRoom, partitionTruncationsMax } from "./lane-limits.js";
 import { checkedBatch } from "./log-arguments.js";
 import type { Partition } from "./partition.js";
 import type { ReadSource } from "./read-source.js";
+import { times, type PartitionTimes } from "./read-times.js";
 import { get, read, readBatches, tail, tailBatches, type LogRecord, type ReadOptions, type TailOptions } from "./reader.js";
 import { checkData } from "./record-data.js";
 
@@ -89,6 +90,10 @@ export class LanePartition implements Partition {
   /** One record; undefined when it is not durable yet. Rejects with RINGWALL_TRIMMED when it is gone. */
   get(seq: number): Promise<LogRecord | undefined> {
     return get(this.#home.source, this.#stateToRead(), seq);
+  }
+
+  async times(): Promise<PartitionTimes | undefined> {
+    return times(this.#home.source, this.#stateToRead());
   }
 
   async trim(before: number): Promise<void> {

@@ -2,6 +2,7 @@
 //
 // The interface alone; lane-partition.ts is it in the lane's own thread, thread/thread-partition.ts in any other.
 
+import type { PartitionTimes } from "./read-times.js";
 import type { LogRecord, ReadOptions, TailOptions } from "./reader.js";
 
 export interface Partition {
@@ -46,6 +47,8 @@ export interface Partition {
   tailBatches(options?: TailOptions): AsyncGenerator<LogRecord[], undefined, undefined>;
   /** One record; undefined when it is not durable yet. Rejects with RINGWALL_TRIMMED when it is gone. */
   get(seq: number): Promise<LogRecord | undefined>;
+  /** When the first record that is kept and the last that is durable were appended, milliseconds since 1970; undefined when there are none. Costs and rejects as two `get`s. */
+  times(): Promise<PartitionTimes | undefined>;
 
   /**
    * Head trim: forgets the records below `before`. Resolves when that is durable and the segments in which nothing is left are free.

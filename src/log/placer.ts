@@ -131,8 +131,9 @@ export class Placer {
     if (!isLast) flags |= frameFlag.groupGoesOn;
     if (operation.itemBytes > 0) flags |= frameFlag.recordContinued;
     if (!endsRecord) flags |= frameFlag.recordGoesOn;
-    if (operation.itemBytes === 0) this.#noteRecord(block, item);
+    const frameOffset = block.cursor - block.start;
     this.#tail.putFrame(block, flags, item.state.id, item.sequence, item.data.subarray(operation.itemBytes, operation.itemBytes + bytes));
+    if (operation.itemBytes === 0) this.#noteRecord(block, item, frameOffset);
     operation.started = true;
     if (isLast) this.#tail.handleGroupEnd(block);
     else this.#tail.groupIsOpen = true;
@@ -143,9 +144,10 @@ export class Placer {
     return true;
   }
 
-  #noteRecord(block: BlockBuffer, { state, sequence, data }: PlacedItem): void {
+  /** The record whose first frame was just placed: the index has the time that the frame has. */
+  #noteRecord(block: BlockBuffer, { state, sequence, data }: PlacedItem, frameOffset: number): void {
     const { index } = block.segment as LaneSegment;
-    runOf(state, index).note(sequence, block.fileOffset, block.cursor - block.start, data.length, this.#tail.time());
+    runOf(state, index).note(sequence, block.fileOffset, frameOffset, data.length, this.#tail.lastTime);
   }
 }
 

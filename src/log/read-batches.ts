@@ -5,11 +5,14 @@
 
 import type { PartitionState } from "../core/partition-table.js";
 import type { LogRecord } from "./block-cursor.js";
-import { abortedError } from "./read-errors.js";
+import { abortedError, trimmedError } from "./read-errors.js";
 import type { ReadSource } from "./read-source.js";
+import { findSince } from "./read-times.js";
 import { ReadWalk, type WalkOptions } from "./read-walk.js";
 
 export interface BatchesOptions extends WalkOptions {
+  /** Milliseconds since 1970: the first record is one of that time or a later one. */
+  readonly since: number | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -25,7 +28,9 @@ export class RecordBatches implements AsyncGenerator<LogRecord[], undefined, und
   readonly #source: ReadSource;
   readonly #state: PartitionState;
   readonly #options: BatchesOptions;
-  readonly #walk: ReadWalk;
+  #walk: ReadWalk | null = null;
+  /** What `since` asks for that no record has met yet; null: nothing. */
+  #due: number | null;
   /** Wakes a tail that waits: the caller's signal, or `return`. */
   readonly #wake = new AbortController();
   readonly #onAbort = (): void => this.#wake.abort();
@@ -36,7 +41,7 @@ export class RecordBatches implements AsyncGenerator<LogRecord[], undefined, und
     this.#source = source;
     this.#state = state;
     this.#options = options;
-    this.#walk = new ReadWalk(source, state, options);
+    this.#due = options.since ?? null;
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
@@ -92,12 +97,35 @@ export class RecordBatches implements AsyncGenerator<LogRecord[], undefined, und
     for (;;) {
       if (this.#isEnded()) return null;
       this.#options.signal?.throwIfAborted();
-      const records = await this.#walk.next();
+      const walk = (this.#walk ??= await this.#begin());
+      const records = await walk.next();
       this.#options.signal?.throwIfAborted();
-      if (records.length > 0) return records;
-      if (!this.#options.isTail || this.#walk.isComplete) return null;
-      await this.#source.durableBeyond(this.#state, this.#walk.expected - 1, this.#wake.signal);
+      const due = this.#dueOf(records);
+      if (due.length > 0) return due;
+      if (records.length > 0) continue;
+      if (!this.#options.isTail || walk.isComplete) return null;
+      await this.#source.durableBeyond(this.#state, walk.expected - 1, this.#wake.signal);
     }
+  }
+
+  async #begin(): Promise<ReadWalk> {
+    const { since, from, to, limit, isTail } = this.#options;
+    if (since === undefined) return new ReadWalk(this.#source, this.#state, this.#options);
+    // What is trimmed already is refused to those alone who ask for it by its sequence.
+    if (from !== undefined && from < this.#state.firstSequence) throw trimmedError(this.#source, this.#state, from);
+    const last = to ?? this.#state.durableSequence;
+    const found = await findSince(this.#source, this.#state, { since, from, to: last });
+    return new ReadWalk(this.#source, this.#state, { from: found, to: isTail ? undefined : last, limit, isTail });
+  }
+
+  /** A tail may begin before there is any record that is new enough. */
+  #dueOf(records: LogRecord[]): LogRecord[] {
+    const since = this.#due;
+    if (since === null || records.length === 0) return records;
+    const first = records.findIndex(({ time }) => time >= since);
+    if (first < 0) return [];
+    this.#due = null;
+    return first === 0 ? records : records.slice(first);
   }
 
   #isEnded(): boolean {
@@ -107,7 +135,7 @@ export class RecordBatches implements AsyncGenerator<LogRecord[], undefined, und
   async #release(): Promise<void> {
     this.#life = { kind: "ended" };
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
-    await this.#walk.close();
+    await this.#walk?.close();
   }
 }
 

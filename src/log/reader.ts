@@ -17,6 +17,12 @@ export type { LogRecord } from "./block-cursor.js";
 export interface ReadOptions {
   /** First sequence to read; the first that is kept when left out. Trimmed already: RINGWALL_TRIMMED. Behind the end: nothing is read. */
   readonly from?: number | undefined;
+  /**
+   * Reads from the first record of that time, or a later one, on: a Date, or milliseconds since 1970 as in `LogRecord.time`. Found by halves,
+   * not by reading what is older. Times never descend within a partition: a writer whose clock goes back repeats the last time until the clock
+   * has caught up. With `from`: the later of the two. Records that are trimmed already don't count.
+   */
+  readonly since?: Date | number | undefined;
   /** Last sequence to read, inclusive; the last one that is durable when the reading begins, when left out. */
   readonly to?: number | undefined;
   /** Records to read at most. */
@@ -28,6 +34,8 @@ export interface ReadOptions {
 export interface TailOptions {
   /** First sequence to read; the first that is kept when left out. May lie behind the end: the tail waits for it. */
   readonly from?: number | undefined;
+  /** As in `ReadOptions`; a moment to come is waited for. */
+  readonly since?: Date | number | undefined;
   /** Ends the tail with RINGWALL_ABORTED, whose `cause` is the signal's reason. Leaving the loop ends it without error. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -83,21 +91,21 @@ function ownMemory(data: Uint8Array): Uint8Array {
 /** What a read is asked for, checked: for `RecordBatches`, or for one in another thread. */
 export function checkedRead(options: ReadOptions): BatchesOptions {
   checkOptions(options);
-  const { from, to, limit, signal } = options;
+  const { from, since, to, limit, signal } = options;
   if (from !== undefined) checkSequence("from", from);
   if (to !== undefined) checkCount("to", to);
   if (limit !== undefined && limit !== Number.POSITIVE_INFINITY) checkCount("limit", limit);
   checkSignal(signal);
-  return { from, to, limit: limit ?? Number.POSITIVE_INFINITY, isTail: false, signal };
+  return { from, since: checkedSince(since), to, limit: limit ?? Number.POSITIVE_INFINITY, isTail: false, signal };
 }
 
 /** As `checkedRead`, of a tail. */
 export function checkedTail(options: TailOptions): BatchesOptions {
   checkOptions(options);
-  const { from, signal } = options;
+  const { from, since, signal } = options;
   if (from !== undefined) checkSequence("from", from);
   checkSignal(signal);
-  return { from, to: undefined, limit: Number.POSITIVE_INFINITY, isTail: true, signal };
+  return { from, since: checkedSince(since), to: undefined, limit: Number.POSITIVE_INFINITY, isTail: true, signal };
 }
 
 function checkOptions(options: unknown): void {
@@ -106,6 +114,13 @@ function checkOptions(options: unknown): void {
 
 export function checkSequence(name: string, value: unknown): void {
   if (!Number.isSafeInteger(value) || (value as number) < 1) throw invalidArgument(name, "a sequence: an integer from 1 on", value);
+}
+
+function checkedSince(value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  const millis = value instanceof Date ? value.getTime() : value;
+  if (typeof millis === "number" && Number.isFinite(millis)) return millis;
+  throw invalidArgument("since", "a valid Date, or milliseconds since 1970", value);
 }
 
 function checkCount(name: string, value: unknown): void {

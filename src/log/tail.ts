@@ -144,6 +144,11 @@ export class Tail {
     return this.#lastTime;
   }
 
+  /** The time of the frame that was placed last. */
+  get lastTime(): number {
+    return this.#lastTime;
+  }
+
   /** The highest block known to be on stable media, with all before it. */
   get stableBlock(): number {
     return this.#settings.flush === "never" ? this.syncedBlock : this.commit.horizon;

@@ -157,6 +157,12 @@ export class Connection {
     return this.#read(id, { kind: "get", id, partition, sequence });
   }
 
+  /** Two records without their bytes: the first and the last of the partition. */
+  times(partition: string): Promise<SentRecords | null> {
+    const id = this.#nextRead++;
+    return this.#read(id, { kind: "times", id, partition });
+  }
+
   /** What waits for its records gets the end. */
   endRead(id: number): void {
     if (this.#state.kind === "ended") return;

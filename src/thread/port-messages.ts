@@ -23,6 +23,7 @@ export interface AttachRequest {
 
 export interface SentReadOptions {
   readonly from: number | undefined;
+  readonly since: number | undefined;
   readonly to: number | undefined;
   readonly limit: number;
   readonly isTail: boolean;
@@ -34,6 +35,8 @@ export type ToLane =
   | { readonly kind: "commands" }
   | { readonly kind: "read"; readonly id: number; readonly partition: string; readonly options: SentReadOptions }
   | { readonly kind: "next" | "return"; readonly id: number }
+  /** Answered by two records without their bytes: the first and the last. */
+  | { readonly kind: "times"; readonly id: number; readonly partition: string }
   | { readonly kind: "get"; readonly id: number; readonly partition: string; readonly sequence: number };
 
 /** Records one after the other, in one piece of memory that changes hands. */

@@ -3,6 +3,7 @@
 
 import type { LogRecord, ReadOptions, TailOptions } from "../log/reader.js";
 import type { Log } from "../log/log.js";
+import type { Partition } from "../log/partition.js";
 import { sentError } from "./error-transfer.js";
 import type { FromLane, SentReadOptions, SentRecords, ToLane } from "./port-messages.js";
 
@@ -33,6 +34,9 @@ export class ServedReads {
         case "return":
           await this.#forget(id);
           break;
+        case "times":
+          await this.#sendTimes(id, this.#log.partition(request.partition));
+          break;
         case "get": {
           const record = await this.#log.partition(request.partition).get(request.sequence);
           this.#send(id, record === undefined ? null : [record]);
@@ -50,9 +54,9 @@ export class ServedReads {
     await Promise.allSettled([...this.#batches.keys()].map((id) => this.#forget(id)));
   }
 
-  #open(name: string, { from, to, limit, isTail }: SentReadOptions): Batches {
+  #open(name: string, { from, since, to, limit, isTail }: SentReadOptions): Batches {
     const partition = this.#log.partition(name);
-    const range: ReadOptions & TailOptions = { from };
+    const range: ReadOptions & TailOptions = { from, since };
     return isTail ? partition.tailBatches(range) : partition.readBatches({ ...range, to, limit });
   }
 
@@ -68,6 +72,12 @@ export class ServedReads {
     const batches = this.#batches.get(id);
     this.#batches.delete(id);
     await batches?.return(undefined);
+  }
+
+  async #sendTimes(id: number, partition: Partition): Promise<void> {
+    const times = await partition.times();
+    const noBytes = new Uint8Array(0);
+    this.#send(id, times === undefined ? null : [{ seq: 0, time: times.first, data: noBytes }, { seq: 0, time: times.last, data: noBytes }]);
   }
 
   #send(id: number, batch: readonly LogRecord[] | null): void {

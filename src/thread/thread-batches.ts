@@ -54,10 +54,10 @@ export class ThreadBatches implements AsyncGenerator<LogRecord[], undefined, und
 
   async #step(): Promise<IteratorResult<LogRecord[], undefined>> {
     if (this.#isEnded) return end;
-    const { from, to, limit, isTail } = this.#options;
+    const { from, since, to, limit, isTail } = this.#options;
     try {
       this.#demandNotAborted();
-      if (this.#id === 0) this.#id = this.#connection.openRead(this.#partition, { from, to, limit, isTail });
+      if (this.#id === 0) this.#id = this.#connection.openRead(this.#partition, { from, since, to, limit, isTail });
       const records = await this.#connection.nextRecords(this.#id);
       if (!this.#wasReturned()) this.#demandNotAborted();
       if (records !== null && !this.#wasReturned()) return { done: false, value: unpacked(records) };

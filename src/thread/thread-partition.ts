@@ -5,6 +5,7 @@ import { checkedBatch } from "../log/log-arguments.js";
 import type { PartitionOptions } from "../log/log.js";
 import type { Partition } from "../log/partition.js";
 import { Records } from "../log/read-batches.js";
+import type { PartitionTimes } from "../log/read-times.js";
 import { checkedRead, checkedTail, checkSequence, type LogRecord, type ReadOptions, type TailOptions } from "../log/reader.js";
 import { checkData } from "../log/record-data.js";
 import { commandKind } from "./command-ring.js";
@@ -101,6 +102,11 @@ export class ThreadPartition implements Partition {
     checkSequence("sequence", seq);
     const records = await this.#connection.get(this.name, seq);
     return records === null ? undefined : unpacked(records)[0];
+  }
+
+  async times(): Promise<PartitionTimes | undefined> {
+    const ends = await this.#connection.times(this.name);
+    return ends === null ? undefined : { first: ends.times[0] as number, last: ends.times[1] as number };
   }
 
   async trim(before: number): Promise<void> {

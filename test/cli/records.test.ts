@@ -211,3 +211,20 @@ async function appears(log: string): Promise<void> {
     if (stats.code === 0 && (JSON.parse(stats.text) as { partitions: unknown[] }).partitions.length > 0) return;
   }
 }
+
+test("cat --since and tail --since begin with the first record of that time", async () => {
+  await withPlace(async (log) => {
+    await ringwall(["append", log, "a"], { input: "one\ntwo\nthree\n" });
+    const records = (await ringwall(["cat", log, "a", "--json"])).text.trim().split("\n").map((line) => JSON.parse(line) as { seq: number; time: number });
+    const last = records[2]!.time;
+    const due = `${["one", "two", "three"].slice(records.findIndex(({ time }) => time === last)).join("\n")}\n`;
+    for (const since of [String(last), new Date(last).toISOString()]) {
+      assert.equal((await ringwall(["cat", log, "a", "--since", since])).text, due);
+      assert.equal((await ringwall(["tail", log, "a", "--since", since])).text, due);
+    }
+    assert.equal((await ringwall(["cat", log, "a", "--since", "1h", "--from", "2"])).text, "two\nthree\n");
+    assert.equal((await ringwall(["cat", log, "a", "--since", String(last + 1)])).text, "");
+    for (const wrong of ["yesterday", "12", "3 h"]) assert.equal((await ringwall(["cat", log, "a", "--since", wrong])).code, 2);
+    assert.equal((await ringwall(["tail", log, "a", "--since", "1h", "-n", "3"])).code, 2);
+  });
+});

@@ -12,6 +12,8 @@ import { formatOf, recordsText } from "./record-text.js";
 
 export interface CatOptions extends CommonOptions {
   readonly from?: number;
+  /** Milliseconds since 1970. */
+  readonly since?: number;
   readonly to?: number;
   readonly limit?: number;
   readonly lengthPrefixed?: boolean;
@@ -27,7 +29,7 @@ export async function catCommand(directory: string, partitionName: string, optio
   let code: ExitCode = exitCode.ok;
   for (;;) {
     try {
-      await copyRecords(partition, { from, to: end, limit: left }, options, (count) => { left -= count; });
+      await copyRecords(partition, { from, since: options.since, to: end, limit: left }, options, (count) => { left -= count; });
       return code;
     } catch (error) {
       const behind = options.skipDamaged === true ? behindLoss(error) : null;
@@ -41,6 +43,7 @@ export async function catCommand(directory: string, partitionName: string, optio
 
 interface Range {
   readonly from: number | undefined;
+  readonly since: number | undefined;
   readonly to: number;
   readonly limit: number;
 }

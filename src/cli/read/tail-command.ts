@@ -12,6 +12,8 @@ import { formatOf, recordsText } from "./record-text.js";
 
 export interface TailCommandOptions extends CommonOptions {
   readonly lines: number;
+  /** Milliseconds since 1970; then `lines` doesn't count. */
+  readonly since?: number;
   readonly follow?: boolean;
   readonly lengthPrefixed?: boolean;
 }
@@ -32,7 +34,8 @@ export async function tailCommand(directory: string, partitionName: string, opti
   return interrupt.isRaised ? interrupt.exitCode : exitCode.ok;
 }
 
-function batchesOf(partition: Partition, { lines, follow }: TailCommandOptions, signal: AbortSignal): ReturnType<Partition["readBatches"]> {
+function batchesOf(partition: Partition, { lines, since, follow }: TailCommandOptions, signal: AbortSignal): ReturnType<Partition["readBatches"]> {
+  if (since !== undefined) return follow === true ? partition.tailBatches({ since, signal }) : partition.readBatches({ since, signal });
   const from = Math.max(partition.firstSeq, partition.durableSeq - lines + 1);
   return follow === true ? partition.tailBatches({ from, signal }) : partition.readBatches({ from, limit: lines, signal });
 }
