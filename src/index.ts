@@ -1,7 +1,8 @@
 // Ringwall: the write-ahead log for Node.js. The public entry.
 
 export { RingwallError, errorCodes, type Place, type RingwallErrorCode } from "./base/errors.js";
-export type { LogHandle, LogInfo, LogStats, PartitionOptions, WriteItem } from "./log/log.js";
+export type { Cursor } from "./log/cursor.js";
+export type { CursorMove, LogHandle, LogInfo, LogStats, PartitionOptions, RecordItem, WriteItem } from "./log/log.js";
 export type { DurabilityOption, LogOptions, SqpollOption } from "./log/options.js";
 export type { Partition } from "./log/partition.js";
 export type { LogRecord, ReadOptions, TailOptions } from "./log/reader.js";

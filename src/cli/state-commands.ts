@@ -5,6 +5,7 @@ import { type CommonOptions, parseBytes, parseCount, parseSequence, withCommonOp
 import type { InspectOptions } from "./inspect/inspect-command.js";
 import type { Outcome } from "./exit-codes.js";
 import type { RepairCommandOptions } from "./repair/repair-command.js";
+import type { StatsOptions } from "./stats/stats-command.js";
 import type { VerifyOptions } from "./verify/verify-command.js";
 
 export function registerStateCommands(program: Command, outcome: Outcome): void {
@@ -80,8 +81,8 @@ function registerRepair(program: Command, outcome: Outcome): void {
 }
 
 function registerStats(program: Command, outcome: Outcome): void {
-  const command = program.command("stats").description("partitions, segments, bytes on disk, and what a trim would free").argument("<dir>", "directory of the log");
-  withCommonOptions(command, "ringwall stats ./data").action(async (directory: string, options: CommonOptions) => {
+  const command = program.command("stats").description("partitions, segments, bytes on disk, and what a trim would free").argument("<dir>", "directory of the log").option("--all", "also the log's own partitions, such as those of cursors");
+  withCommonOptions(command, "ringwall stats ./data").action(async (directory: string, options: StatsOptions) => {
     const { statsCommand } = await import("./stats/stats-command.js");
     outcome.code = await statsCommand(directory, options);
   });

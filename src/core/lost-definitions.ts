@@ -4,6 +4,7 @@
 
 import { checkpointEntryBytesMax } from "../format/checkpoint.js";
 import type { LossLedger } from "./loss-ledger.js";
+import { namelessPartition } from "./own-names.js";
 import type { PartitionTable } from "./partition-table.js";
 
 /** A definition takes so many bytes at least, and an entry of a checkpoint no fewer. */
@@ -51,15 +52,4 @@ export class LostDefinitions {
     while (this.#table.byName(free) !== undefined) free = free === name ? namelessPartition(id) : `${free}'`;
     return free;
   }
-}
-
-const namelessPrefix = "\u0000name lost: ";
-
-/** What stands for the name of a partition whose definition is lost. */
-function namelessPartition(id: number): string {
-  return `${namelessPrefix}${String(id)}`;
-}
-
-export function isNameLost(name: string): boolean {
-  return name.startsWith(namelessPrefix);
 }

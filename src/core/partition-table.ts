@@ -4,6 +4,7 @@
 
 import { assert } from "../base/assert.js";
 import { checkpointEntryBytesMax, truncationBytes, type CheckpointEntry, type Truncation } from "../format/checkpoint.js";
+import { isHiddenName } from "./own-names.js";
 import type { PartitionRun } from "./segment-index.js";
 
 /** One partition of a lane. Fields of the append path are plain: see `ringwall bench append`. */
@@ -91,6 +92,8 @@ function isBefore(segment: number, offset: number, place: Truncation): boolean {
 export class PartitionTable {
   readonly #byName = new Map<string, PartitionState>();
   readonly #byId: (PartitionState | undefined)[] = [undefined];
+  /** The log's own among them. */
+  readonly hidden = new Set<PartitionState>();
   #nameBytes = 0;
   /** Truncations of all partitions: whoever adds or forgets some says so with `noteTruncations`. */
   #truncationCount = 0;
@@ -133,6 +136,7 @@ export class PartitionTable {
   reserve(name: string, state: PartitionState = new PartitionState(0, name)): PartitionState {
     assert(!this.#byName.has(name), `partition ${JSON.stringify(name)} is defined once`);
     this.#byName.set(name, state);
+    if (isHiddenName(name)) this.hidden.add(state);
     this.#nameBytes += checkpointEntryBytesMax(name.length * 3, 0);
     return state;
   }

@@ -5,19 +5,22 @@
 
 import { RingwallError } from "../base/errors.js";
 import { assert } from "../base/assert.js";
+import { cursorOf, cursorPartition, isHiddenName } from "../core/own-names.js";
 import type { PartitionTable } from "../core/partition-table.js";
 import { formatVersion } from "../format/version.js";
 import { chooseKernels } from "../format/kernels.js";
 import { chooseStorage, chooseStorageAgain, type StorageChoiceOptions } from "../storage/choose.js";
 import { runAll } from "../storage/run-all.js";
 import type { Storage } from "../storage/storage.js";
+import { type Cursor, hasPosition, LogCursor } from "./cursor.js";
 import type { Lane } from "./lane.js";
 import { openReader, openWriter, type OpenedReader, type OpenedWriter } from "./open-log.js";
 import { resolveOptions, type LogOptions, type ResolvedOptions } from "./options.js";
 import { LanePartition, readOnlyError } from "./lane-partition.js";
 import type { Log, LogInfo, LogStats, PartitionOptions, WriteItem } from "./log.js";
-import { checkDirectory, checkedItems, checkPartitionName, checkPlacement, noPlacement } from "./log-arguments.js";
+import { checkCursorName, checkDirectory, checkedItems, checkPartitionName, checkPlacement, noPlacement, type CheckedItem } from "./log-arguments.js";
 import type { ReadOnlyLane } from "./read-only-lane.js";
+import { noteMove } from "./trim-cursors.js";
 
 /** What a log runs on instead of the backend that would be chosen: for tests on simulated storage. */
 export interface LogEnvironment {
@@ -101,8 +104,15 @@ export class LaneLog implements Log {
 
   partition(name: string, options: PartitionOptions = noPlacement): LanePartition {
     const known = this.#partitions.get(name);
-    if (known !== undefined && options === noPlacement) return known;
+    if (known !== undefined && options === noPlacement && !isHiddenName(name)) return known;
     checkPartitionName(name);
+    return this.named(name, options);
+  }
+
+  /** As `partition`, also the log's own. */
+  named(name: string, options: PartitionOptions = noPlacement): LanePartition {
+    const known = this.#partitions.get(name);
+    if (known !== undefined && options === noPlacement) return known;
     checkPlacement(options);
     const lane = this.#laneOf(name, options);
     if (known !== undefined) return known;
@@ -118,11 +128,35 @@ export class LaneLog implements Log {
   }
 
   partitions(): LanePartition[] {
-    return this.#opened.lanes.flatMap((lane) => [...lane.table].map((state) => this.partition(state.name)));
+    return this.allNamed().filter(({ name }) => !isHiddenName(name));
+  }
+
+  /** As `partitions`, with the log's own. */
+  allNamed(): LanePartition[] {
+    return this.#opened.lanes.flatMap((lane) => [...lane.table].map((state) => this.named(state.name)));
+  }
+
+  cursor(name: string, options: PartitionOptions = noPlacement): Cursor {
+    checkCursorName(name);
+    const partition = cursorPartition(name);
+    // Without options its lane is left open: that of what it is first written with.
+    if (options !== noPlacement) this.named(partition, options);
+    return new LogCursor(name, { find: () => (this.#knownLane(partition) === undefined ? null : this.named(partition)), move: (seq) => this.write([{ cursor: name, seq }]) });
+  }
+
+  cursors(): Cursor[] {
+    const hidden = this.#opened.lanes.flatMap((lane) => [...lane.table.hidden].map(({ name }) => this.named(name)).filter(hasPosition));
+    return hidden.flatMap(({ name }) => cursorOf(name) ?? []).map((name) => this.cursor(name));
   }
 
   async write(items: readonly WriteItem[]): Promise<number[]> {
-    const named = checkedItems(items, this.#options.recordBytesMax);
+    const checked = checkedItems(items, this.#options.recordBytesMax);
+    const sequences = await this.writeNamed(checked);
+    return checked.map(({ position }, index) => position ?? (sequences[index] as number));
+  }
+
+  /** As `write`, of items that are checked: to their sequences in partitions, also the log's own. */
+  async writeNamed(named: readonly Omit<CheckedItem, "position">[]): Promise<number[]> {
     // What the batch creates goes where the rest of it lives.
     const home = named.map(({ name }) => this.#knownLane(name)).find((lane) => lane !== undefined);
     const checked = named.map(({ name, data }) => ({ partition: this.#partitionNear(name, home), data }));
@@ -130,7 +164,11 @@ export class LaneLog implements Log {
     for (const { partition } of checked) {
       if (partition.lane !== lane) throw crossLane(checked.map((item) => item.partition));
     }
-    return this.#writerLane(lane).appendAtomic(checked.map(({ partition, data }) => ({ state: partition.stateForBatch(), data })));
+    const writer = this.#writerLane(lane);
+    const records = checked.map(({ partition, data }) => ({ state: partition.stateForBatch(), data }));
+    const sequences = await writer.appendAtomic(records);
+    for (const { state } of records) if (cursorOf(state.name) !== null) noteMove(writer, state);
+    return sequences;
   }
 
   async sync(): Promise<void> {
@@ -156,7 +194,7 @@ export class LaneLog implements Log {
       ...lane.stats.snapshot(),
       horizon: lane.horizon,
       blocksInFlight: lane.blocksInFlight,
-      partitions: lane.table.size,
+      partitions: lane.table.size - lane.table.hidden.size,
       segmentsKept: lane.shelf.segmentIds.length,
     }));
   }
@@ -200,7 +238,7 @@ export class LaneLog implements Log {
 
   #partitionNear(name: string, lane: number | undefined): LanePartition {
     const lives = this.#knownLane(name);
-    return lives !== undefined || lane === undefined ? this.partition(name) : this.partition(name, { lane });
+    return lives !== undefined || lane === undefined ? this.named(name) : this.named(name, { lane });
   }
 
   /** The lane that the partition lives on, or was placed on before its first record. */
@@ -227,7 +265,10 @@ export class LaneLog implements Log {
 }
 
 function crossLane(partitions: readonly LanePartition[]): RingwallError {
-  const homes = [...new Set(partitions)].map((partition) => `${JSON.stringify(partition.name)} on lane ${String(partition.lane)}`);
+  const homes = [...new Set(partitions)].map(({ name, lane }) => {
+    const cursor = cursorOf(name);
+    return `${cursor === null ? JSON.stringify(name) : `cursor ${JSON.stringify(cursor)}`} on lane ${String(lane)}`;
+  });
   return new RingwallError("RINGWALL_CROSS_LANE", `an atomic write can't span lanes (${homes.join(", ")})`, {
     remedy: "Place partitions that are written together with log.partition(name, { with: other }).",
   });

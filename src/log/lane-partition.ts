@@ -11,6 +11,7 @@ import type { ReadSource } from "./read-source.js";
 import { times, type PartitionTimes } from "./read-times.js";
 import { get, read, readBatches, tail, tailBatches, type LogRecord, type ReadOptions, type TailOptions } from "./reader.js";
 import { checkData } from "./record-data.js";
+import { trimCursors } from "./trim-cursors.js";
 
 /** What a partition needs of its log; a lane that writes, or only a source to read from. */
 export interface PartitionHome {
@@ -102,7 +103,7 @@ export class LanePartition implements Partition {
     if (!Number.isSafeInteger(before) || before < 1 || before > last + 1) throw outside("before", before, 1, last + 1, this.name);
     const state = this.#found();
     if (state === null || before <= state.firstAsked) return;
-    await lane.control("trim", state, before);
+    await Promise.all([lane.control("trim", state, before), trimCursors(lane)]);
     await lane.release();
   }
 

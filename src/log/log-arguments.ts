@@ -1,13 +1,18 @@
 // Arguments of a log's and a partition's methods, checked alike in every thread that they are called in.
 
 import { RingwallError } from "../base/errors.js";
+import { storedNumberMax } from "../base/numbers.js";
+import { cursorPartition, isHiddenName } from "../core/own-names.js";
 import { partitionNameBytesMax } from "../format/checkpoint.js";
-import type { PartitionOptions, WriteItem } from "./log.js";
+import { encodePosition } from "./cursor.js";
+import type { CursorMove, PartitionOptions, WriteItem } from "./log.js";
 import { checkData } from "./record-data.js";
 
 export interface CheckedItem {
   readonly name: string;
   readonly data: Uint8Array | string;
+  /** Of a cursor's move; null for a record. */
+  readonly position: number | null;
 }
 
 export function checkDirectory(directory: unknown): asserts directory is string {
@@ -17,12 +22,27 @@ export function checkDirectory(directory: unknown): asserts directory is string 
 
 /** Throws RINGWALL_INVALID_ARGUMENT unless `name` can be a partition's. */
 export function checkPartitionName(name: unknown): asserts name is string {
-  const bytes = typeof name === "string" ? Buffer.from(name, "utf8") : null;
-  if (bytes !== null && bytes.length >= 1 && bytes.length <= partitionNameBytesMax && bytes.toString("utf8") === name) return;
-  throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `a partition's name must be a well-formed string of 1 to ${String(partitionNameBytesMax)} bytes in UTF-8`, {
-    details: { name },
-  });
+  if (!isName(name, partitionNameBytesMax)) throw badName("partition", name, partitionNameBytesMax);
+  if (!isHiddenName(name)) return;
+  throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "names of partitions that begin with U+0000 are the log's own", { details: { name } });
 }
+
+/** Throws RINGWALL_INVALID_ARGUMENT unless `name` can be a cursor's. */
+export function checkCursorName(name: unknown): asserts name is string {
+  if (!isName(name, cursorNameBytesMax)) throw badName("cursor", name, cursorNameBytesMax);
+}
+
+function isName(name: unknown, bytesMax: number): name is string {
+  const bytes = typeof name === "string" ? Buffer.from(name, "utf8") : null;
+  return bytes !== null && bytes.length >= 1 && bytes.length <= bytesMax && bytes.toString("utf8") === name;
+}
+
+function badName(what: string, name: unknown, bytesMax: number): RingwallError {
+  return new RingwallError("RINGWALL_INVALID_ARGUMENT", `a ${what}'s name must be a well-formed string of 1 to ${String(bytesMax)} bytes in UTF-8`, { details: { name } });
+}
+
+/** The rest of a hidden partition's name. */
+const cursorNameBytesMax = partitionNameBytesMax - cursorPartition("").length;
 
 export const noPlacement: PartitionOptions = {};
 
@@ -42,10 +62,19 @@ export function checkedBatch(batch: unknown, recordBytesMax: number, partition: 
 export function checkedItems(items: unknown, recordBytesMax: number): CheckedItem[] {
   if (!Array.isArray(items) || items.length === 0) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "write takes an array of one item at least");
   return (items as readonly (WriteItem | null | undefined)[]).map((item) => {
-    if (typeof item !== "object" || item === null) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "an item of write must be { partition, data }");
+    if (typeof item !== "object" || item === null) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "an item of write must be { partition, data } or { cursor, seq }");
+    if ("cursor" in item) return checkedMove(item);
     const { partition, data } = item;
     checkPartitionName(partition);
     checkData(data, recordBytesMax, partition);
-    return { name: partition, data };
+    return { name: partition, data, position: null };
   });
+}
+
+function checkedMove({ cursor, seq }: CursorMove): CheckedItem {
+  checkCursorName(cursor);
+  if (!Number.isInteger(seq) || seq < 0 || seq > storedNumberMax) {
+    throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `a cursor's position must be an integer from 0 to 2^52; it is ${String(seq)}`, { details: { cursor, seq } });
+  }
+  return { name: cursorPartition(cursor), data: encodePosition(seq), position: seq };
 }

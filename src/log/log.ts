@@ -4,6 +4,7 @@
 
 import type { FlushMethod } from "../format/superblock.js";
 import type { RecoveryReport } from "../recovery/recovered-lane.js";
+import type { Cursor } from "./cursor.js";
 import type { LaneStatsSnapshot } from "./lane-stats.js";
 import type { ResolvedOptions } from "./options.js";
 import type { Partition } from "./partition.js";
@@ -54,10 +55,19 @@ export interface PartitionOptions {
   readonly with?: string;
 }
 
-export interface WriteItem {
+/** One record of a `log.write`. */
+export interface RecordItem {
   readonly partition: string;
   readonly data: Uint8Array | string;
 }
+
+/** One cursor, by name, and where to: for `log.write`. */
+export interface CursorMove {
+  readonly cursor: string;
+  readonly seq: number;
+}
+
+export type WriteItem = RecordItem | CursorMove;
 
 /** Names a log whose lane runs in a thread: any thread of the process makes it its own with `Log.attach`. Can be cloned and sent on. */
 export interface LogHandle {
@@ -81,8 +91,18 @@ export interface Log {
   partitions(): Partition[];
 
   /**
-   * Appends records to several partitions that become durable together or not at all. Resolves to their sequences, in order.
-   * Rejects with RINGWALL_CROSS_LANE when the partitions live on different lanes; else as `Partition.append`.
+   * The cursor of that name: a position that the log keeps for a consumer. It need not exist. In a log of several lanes it lives
+   * for ever on the lane of what it is first written with in one `log.write`, or on the one that `options` name.
+   */
+  cursor(name: string, options?: PartitionOptions): Cursor;
+
+  /** Cursors that have a position, lane by lane. */
+  cursors(): Cursor[];
+
+  /**
+   * Appends records to several partitions and moves cursors; all of it becomes durable together or not at all. Resolves to the
+   * records' sequences and the cursors' positions, in order.
+   * Rejects with RINGWALL_CROSS_LANE when they live on different lanes; else as `Partition.append`.
    */
   write(items: readonly WriteItem[]): Promise<number[]>;
 

@@ -4,7 +4,7 @@
 
 import { RingwallError } from "../base/errors.js";
 import type { PartitionTable } from "../core/partition-table.js";
-import { isNameLost } from "../core/lost-definitions.js";
+import { isNameLost } from "../core/own-names.js";
 import { chooseKernels, type Kernels } from "../format/kernels.js";
 import { laneDirectoryName, lockName, superblockName } from "../format/names.js";
 import { blocksInFlightUnbounded, type LaneRecord, type Superblock } from "../format/superblock.js";

@@ -5,7 +5,7 @@
 
 import { RingwallError } from "../base/errors.js";
 import { PartitionTable, type PartitionState } from "../core/partition-table.js";
-import { isNameLost } from "../core/lost-definitions.js";
+import { isNameLost } from "../core/own-names.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import type { Kernels } from "../format/kernels.js";
 import { loadSegmentIndex } from "../recovery/load-segment-index.js";

@@ -4,7 +4,7 @@
 // with a valid header, and between them gaps. In a gap frames are looked for one by one, so that a damaged page costs
 // its own records only. Nothing is written.
 
-import { isNameLost } from "../core/lost-definitions.js";
+import { isNameLost } from "../core/own-names.js";
 import type { Replay } from "../core/replay.js";
 import { SegmentIndex } from "../core/segment-index.js";
 import { blockBytesMax, blockChecksum, blockHeaderBytes, decodeBlockHeader, pageBytes } from "../format/block.js";

@@ -5,7 +5,7 @@
 
 import { storedNumberMax } from "../base/numbers.js";
 import type { PartitionState } from "../core/partition-table.js";
-import { isNameLost } from "../core/lost-definitions.js";
+import { isNameLost } from "../core/own-names.js";
 import { partitionNameBytesMax } from "../format/checkpoint.js";
 import type { RepairedPartition, SalvagedPart, SequenceRange } from "./repair-report.js";
 import type { SurvivingRecord } from "./surviving-records.js";

@@ -228,12 +228,12 @@ export class ProducerSession {
 
   #write(token: number, payload: Buffer): void {
     const { log, serve, demandPlaces, onChange } = this.#options;
-    const items = decodeRecords(payload).map(({ partition, data }) => ({ partition: this.#partitionName(partition), data }));
+    const items = decodeRecords(payload).map(({ partition, data }) => ({ name: this.#partitionName(partition), data }));
     // What the write creates gets its lane from the log and its place on the board afterwards; room for it is there before.
-    demandPlaces(items.map(({ partition }) => partition));
-    log.write(items).then(
+    demandPlaces(items.map(({ name }) => name));
+    log.writeNamed(items).then(
       (sequences) => {
-        for (const { partition } of items) onChange(serve(partition), this);
+        for (const { name } of items) onChange(serve(name), this);
         // Behind the microtask that brings the board up to date.
         queueMicrotask(() => { this.#post({ kind: "result", token, sequences }); });
       },
@@ -272,7 +272,7 @@ export class ProducerSession {
     const { name, placement } = decodeName(payload);
     let error: Error | null = null;
     try {
-      if (placement !== null) this.#options.log.partition(name, placement);
+      if (placement !== null) this.#options.log.named(name, placement);
     } catch (refusal) {
       error = refusal as Error;
     }

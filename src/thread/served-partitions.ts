@@ -23,14 +23,14 @@ export class ServedPartitions {
   constructor(log: LaneLog, board: BoardWriter) {
     this.#log = log;
     this.#board = board;
-    for (const { name } of log.partitions()) this.noteChanged(this.serve(name));
+    for (const { name } of log.allNamed()) this.noteChanged(this.serve(name));
     this.writeChanged();
   }
 
   serve(name: string): ServedPartition {
     const known = this.#byName.get(name);
     if (known !== undefined) return known;
-    const partition = this.#log.partition(name);
+    const partition = this.#log.named(name);
     const served: ServedPartition = { partition, place: this.#board.add(name, partition.lane), isChanged: false };
     this.#byName.set(name, served);
     return served;

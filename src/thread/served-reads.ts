@@ -2,7 +2,7 @@
 // at every moment, and their records go over a batch at a time, whenever the producer asks for the next.
 
 import type { LogRecord, ReadOptions, TailOptions } from "../log/reader.js";
-import type { Log } from "../log/log.js";
+import type { LaneLog } from "../log/lane-log.js";
 import type { Partition } from "../log/partition.js";
 import { sentError } from "./error-transfer.js";
 import type { FromLane, SentReadOptions, SentRecords, ToLane } from "./port-messages.js";
@@ -12,11 +12,11 @@ type Batches = AsyncGenerator<LogRecord[], undefined, undefined>;
 type Post = (message: FromLane, transfer: ArrayBuffer[]) => void;
 
 export class ServedReads {
-  readonly #log: Log;
+  readonly #log: LaneLog;
   readonly #post: Post;
   readonly #batches = new Map<number, Batches>();
 
-  constructor(log: Log, post: Post) {
+  constructor(log: LaneLog, post: Post) {
     this.#log = log;
     this.#post = post;
   }
@@ -38,7 +38,7 @@ export class ServedReads {
           await this.#sendTimes(id, this.#log.partition(request.partition));
           break;
         case "get": {
-          const record = await this.#log.partition(request.partition).get(request.sequence);
+          const record = await this.#log.named(request.partition).get(request.sequence);
           this.#send(id, record === undefined ? null : [record]);
           break;
         }
@@ -55,7 +55,7 @@ export class ServedReads {
   }
 
   #open(name: string, { from, since, to, limit, isTail }: SentReadOptions): Batches {
-    const partition = this.#log.partition(name);
+    const partition = this.#log.named(name);
     const range: ReadOptions & TailOptions = { from, since };
     return isTail ? partition.tailBatches(range) : partition.readBatches({ ...range, to, limit });
   }

@@ -1,7 +1,9 @@
 // A log in another thread than its lanes': the one that opened it, or one that attached.
 
 import { RingwallError } from "../base/errors.js";
-import { checkedItems, checkPartitionName, checkPlacement, noPlacement } from "../log/log-arguments.js";
+import { cursorOf, cursorPartition, isHiddenName } from "../core/own-names.js";
+import { type Cursor, hasPosition, LogCursor } from "../log/cursor.js";
+import { checkCursorName, checkedItems, checkPartitionName, checkPlacement, noPlacement } from "../log/log-arguments.js";
 import type { Log, LogHandle, LogInfo, LogStats, PartitionOptions, WriteItem } from "../log/log.js";
 import { commandKind } from "./command-ring.js";
 import type { Connection } from "./connection.js";
@@ -32,8 +34,14 @@ export class ThreadLog implements Log {
 
   partition(name: string, options: PartitionOptions = noPlacement): ThreadPartition {
     const known = this.#partitions.get(name);
-    if (known !== undefined && options === noPlacement) return known;
+    if (known !== undefined && options === noPlacement && !isHiddenName(name)) return known;
     checkPartitionName(name);
+    return this.#named(name, options);
+  }
+
+  #named(name: string, options: PartitionOptions = noPlacement): ThreadPartition {
+    const known = this.#partitions.get(name);
+    if (known !== undefined && options === noPlacement) return known;
     checkPlacement(options);
     const partition = known ?? this.#newPartition(name);
     if (options !== noPlacement) this.#place(partition, options);
@@ -42,12 +50,24 @@ export class ThreadLog implements Log {
   }
 
   partitions(): ThreadPartition[] {
-    return this.#connection.board.existing().map((name) => this.partition(name));
+    return this.#connection.board.existing().filter((name) => !isHiddenName(name)).map((name) => this.partition(name));
+  }
+
+  cursor(name: string, options: PartitionOptions = noPlacement): Cursor {
+    checkCursorName(name);
+    const partition = this.#named(cursorPartition(name), options);
+    return new LogCursor(name, { find: () => partition, move: (seq) => this.write([{ cursor: name, seq }]) });
+  }
+
+  cursors(): Cursor[] {
+    const names = this.#connection.board.existing().filter((name) => cursorOf(name) !== null && hasPosition(this.#named(name)));
+    return names.map((name) => this.cursor(cursorOf(name) as string));
   }
 
   async write(items: readonly WriteItem[]): Promise<number[]> {
     const checked = checkedItems(items, this.#options.recordBytesMax);
-    return this.#connection.write(encodeRecords(checked.map(({ name, data }) => ({ partition: this.partition(name).number(), data }))));
+    const sequences = await this.#connection.write(encodeRecords(checked.map(({ name, data }) => ({ partition: this.#named(name).number(), data }))));
+    return checked.map(({ position }, index) => position ?? (sequences[index] as number));
   }
 
   async sync(): Promise<void> {

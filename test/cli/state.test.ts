@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
+import { Log } from "#src/index.js";
 import { errorOf, ringwall, withPlace } from "./ringwall.js";
 
 const lines = Array.from({ length: 30_000 }, (_, index) => `${String(index + 1)} ${"payload ".repeat(10)}`);
@@ -71,6 +72,17 @@ describe("a whole log", () => {
       assert.equal(stats.trimmableBytes, stats.segments.filter((segment) => !segment.current).reduce((sum, segment) => sum + segment.diskBytes, 0));
       assert.ok(stats.diskBytes > stats.trimmableBytes && stats.trimmableBytes > 2_000_000);
       assert.match((await ringwall(["stats", log])).text, /"a" +1 +30000 +30 000/);
+    });
+  });
+
+  test("stats: the log's own partitions only with --all", async () => {
+    await withPlace(async (log) => {
+      const opened = await Log.open(log);
+      await opened.write([{ partition: "p", data: "x" }, { cursor: "c", seq: 1 }]);
+      await opened.close();
+      const names = async (...more: string[]): Promise<string[]> => (JSON.parse((await ringwall(["stats", log, "--json", ...more])).text) as { partitions: { name: string }[] }).partitions.map(({ name }) => name);
+      assert.deepEqual([await names(), await names("--all")], [["p"], ["p", "\0cursor:c"]]);
+      assert.match((await ringwall(["cat", log, "nothing"])).stderr, /The log has "p"\./);
     });
   });
 

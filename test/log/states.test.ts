@@ -43,6 +43,11 @@ const operations: Readonly<Record<string, Operation>> = {
   },
   partition: ({ log }) => log.partition("unheard of").name,
   partitions: ({ log }) => log.partitions().length > 0,
+  "cursor.get": ({ log }) => log.cursor("c").get(),
+  "cursor.set": ({ log }) => log.cursor("c").set(2),
+  "cursor.set (new)": ({ log }) => log.cursor("another").set(1),
+  "cursor.delete": ({ log }) => log.cursor("c").delete(),
+  cursors: ({ log }) => log.cursors().length > 0,
   numbers: ({ partition }) => [partition.firstSeq, partition.lastSeq, partition.durableSeq],
   stats: ({ log }) => log.stats().length >= 0,
   info: ({ log }) => log.info.uuid.length === 32,
@@ -63,7 +68,7 @@ const table: Readonly<Record<State, { readonly other: string; readonly except: R
   closed: {
     other: ok,
     except: writes("RINGWALL_CLOSED", {
-      sync: "RINGWALL_CLOSED", get: "RINGWALL_CLOSED", read: "RINGWALL_CLOSED", readBatches: "RINGWALL_CLOSED", tail: "RINGWALL_CLOSED", "tail (waiting)": "RINGWALL_CLOSED",
+      sync: "RINGWALL_CLOSED", get: "RINGWALL_CLOSED", "cursor.get": "RINGWALL_CLOSED", read: "RINGWALL_CLOSED", readBatches: "RINGWALL_CLOSED", tail: "RINGWALL_CLOSED", "tail (waiting)": "RINGWALL_CLOSED",
     }),
   },
   "read-only": {
@@ -73,7 +78,7 @@ const table: Readonly<Record<State, { readonly other: string; readonly except: R
 };
 
 function writes(code: string, more: Record<string, string>): Record<string, string> {
-  const refused = ["append", "append (large)", "appendBatch", "enqueue", "write", "append (new)", "trim", "truncate"];
+  const refused = ["append", "append (large)", "appendBatch", "enqueue", "write", "append (new)", "trim", "truncate", "cursor.set", "cursor.set (new)", "cursor.delete"];
   return { ...Object.fromEntries(refused.map((name) => [name, code])), ...more };
 }
 
@@ -82,6 +87,7 @@ async function subjectIn(state: State, backend: "uring" | "fs"): Promise<Subject
   const log = await Log.open(directory, { backend, ...small });
   const partition = log.partition("p");
   for (const data of ["1", "2", "3"]) await partition.append(data);
+  await log.cursor("c").set(1);
   const close = async (): Promise<void> => log.close();
   switch (state) {
     case "open":

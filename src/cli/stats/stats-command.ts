@@ -1,6 +1,7 @@
 // `ringwall stats`: what a log holds and what it takes on disk, from a read-only look.
 
 import fs from "node:fs/promises";
+import { isHiddenName } from "../../core/own-names.js";
 import type { SegmentIndex } from "../../core/segment-index.js";
 import { indexName, laneDirectoryName, segmentName } from "../../format/names.js";
 import { openReader } from "../../log/open-log.js";
@@ -15,15 +16,19 @@ import { standardOutput } from "../output.js";
 import type { LogStatistics, PartitionStats, SegmentStats } from "./log-statistics.js";
 import { statsText } from "./stats-text.js";
 
-export async function statsCommand(directory: string, options: CommonOptions): Promise<ExitCode> {
-  const statistics = await collectStatistics(directory, options.backend);
+export interface StatsOptions extends CommonOptions {
+  readonly all?: boolean;
+}
+
+export async function statsCommand(directory: string, options: StatsOptions): Promise<ExitCode> {
+  const statistics = await collectStatistics(directory, options.backend, options.all === true);
   const output = standardOutput();
   if (options.json === true) await output.json(statistics);
   else await output.line(statsText(statistics));
   return exitCode.ok;
 }
 
-export async function collectStatistics(directory: string, backend: CommonOptions["backend"]): Promise<LogStatistics> {
+export async function collectStatistics(directory: string, backend: CommonOptions["backend"], all = false): Promise<LogStatistics> {
   const { storage } = chooseStorage({ backend });
   try {
     const opened = await openReader({ directory, storage, options: resolveOptions({ readOnly: true }) });
@@ -39,7 +44,7 @@ export async function collectStatistics(directory: string, backend: CommonOption
       directory,
       uuid: Buffer.from(opened.superblock.uuid).toString("hex"),
       locked: await storage.isLocked(directory),
-      partitions: lanes.flatMap((lane) => lane.partitions),
+      partitions: lanes.flatMap((lane) => lane.partitions).filter(({ name }) => all || !isHiddenName(name)),
       segments,
       diskBytes: await diskBytesBelow(directory),
       spareBytes: lanes.reduce((sum, lane) => sum + lane.spareBytes, 0),
