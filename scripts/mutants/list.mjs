@@ -515,8 +515,26 @@ const backends = [
   {
     name: "node:fs: file not really synced",
     breaks: "The control plane's `sync` of a file asks the kernel for nothing.",
-    edits: [{ file: "src/storage/node-files.ts", find: "fs.fsync(this.#open(), (error) => {", replace: "fs.fstat(this.#open(), (error) => {" }],
+    edits: [{ file: "src/storage/node-files.ts", find: "fs.fsync(descriptor, (error) => {", replace: "fs.fstat(descriptor, (error) => {" }],
     catchers: [{ test: "crash/poison.test", name: "fs: nothing acknowledged is lost" }],
+  },
+  {
+    name: "reads out of the page cache starve the event loop",
+    breaks: "A loop of cached reads never gives timers, completions and signals their turn.",
+    edits: [{ file: "src/storage/cached-reads.ts", find: "turn: () => turns.wait(),", replace: "turn: () => null," }],
+    catchers: [{ test: "storage/fs.test", name: "leave timers their turn" }],
+  },
+  {
+    name: "read ring: short read taken for the end",
+    breaks: "A read that brought less than was asked for counts as one that met the end of the file.",
+    edits: [{ file: "src/storage/uring/read-ring.ts", find: "if (result > 0 && read.done < read.bytes) return", replace: "if (result < 0) return" }],
+    catchers: [{ test: "storage/read-ring.test", name: "of a short read the rest is read" }],
+  },
+  {
+    name: "read ring: refused entries forgotten",
+    breaks: "A read whose entry the kernel did not take is never read.",
+    edits: [{ file: "src/storage/uring/read-ring.ts", find: "    for (const slot of refused) this.#leave(slot);", replace: "" }],
+    catchers: [{ test: "storage/read-ring.test", name: "a kernel that takes some entries only", hangs: true, millisMax: 20_000 }],
   },
 ];
 

@@ -52,7 +52,10 @@ export class LaneLog implements Log {
       readOnly: options.readOnly,
       backend: storage.name,
       backendReason: reason,
-      backendNotes: opened.kind === "writer" ? (opened.lanes[0] as Lane).notes : [],
+      // Some are known only once there was something to do.
+      get backendNotes() {
+        return [...(opened.kind === "writer" ? (opened.lanes[0] as Lane).notes : []), ...storage.notes];
+      },
       flushMethod: superblock.flushMethod,
       alignment: superblock.alignment,
       checksumKernel: chooseKernels().name,

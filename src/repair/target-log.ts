@@ -171,6 +171,7 @@ function withTimes(storage: Storage, now: () => number): Storage {
   return {
     name: storage.name,
     files: storage.files,
+    notes: storage.notes,
     clock: { now, defer: (action) => { clock.defer(action); }, after: (ms, action, keepsAlive) => clock.after(ms, action, keepsAlive) },
     probe: (directory, millisMax) => storage.probe(directory, millisMax),
     createWriter: (options) => storage.createWriter(options),

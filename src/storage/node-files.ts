@@ -3,6 +3,9 @@
 // Raw descriptors and callbacks instead of FileHandle: recovery reads a log through this, and a FileHandle
 // costs an object with a finalizer and a second promise per read. A failed sync is reported and never retried:
 // the kernel may have dropped the pages that it could not write.
+//
+// Owns: each descriptor, until nothing uses it any more. Crash-equivalent of closing it under a read: 1. the read waits for a
+// thread; 2. the descriptor is closed; 3. another file gets its number; 4. the read brings that file's bytes.
 
 import fs from "node:fs";
 import os from "node:os";
@@ -24,8 +27,32 @@ const openFlags: Readonly<Record<FileMode, number>> = {
 /** Bytes of one system call at most: Linux cuts at 2 GiB - 4 KiB anyway, and other systems refuse more. */
 const callBytesMax = 1 << 30;
 
-export function nodeFileSystem(): FileSystem {
-  return { makeDirectory, list, open, rename, remove, syncDirectory };
+/** One read of an open file. The descriptor stays open until it has ended. */
+export interface ReadRequest {
+  readonly descriptor: number;
+  readonly path: string;
+  readonly into: Uint8Array;
+  readonly position: number;
+}
+
+/** How files are read. */
+export interface ReadWay {
+  /**
+   * What can be read without waiting. The result when that was all there is, as of `StorageFile.readAt`; otherwise the complement (~)
+   * of how many bytes from the front on were read. Null: this way never can.
+   */
+  readonly now: ((request: ReadRequest) => number) | null;
+  /** Not null while `now` may not be called: resolves when it may. */
+  readonly turn: () => Promise<void> | null;
+  /** Everything, as `StorageFile.readAt`. */
+  readonly wait: (request: ReadRequest) => Promise<number>;
+}
+
+/** By libuv's threads. */
+export const pooledReads: ReadWay = { now: null, turn: () => null, wait: readInPool };
+
+export function nodeFileSystem(reads: ReadWay = pooledReads): FileSystem {
+  return { makeDirectory, list, open: (path, mode) => open(path, mode, reads), rename, remove, syncDirectory };
 }
 
 /** A descriptor for `path` with exactly these flags. Rejects with Node's error, so that the caller can fall back. */
@@ -90,9 +117,9 @@ async function list(path: string): Promise<string[] | null> {
   }
 }
 
-async function open(path: string, mode: FileMode): Promise<StorageFile> {
+async function open(path: string, mode: FileMode, reads: ReadWay): Promise<StorageFile> {
   try {
-    return new NodeFile(path, await openDescriptor(path, openFlags[mode]));
+    return new NodeFile(path, await openDescriptor(path, openFlags[mode]), reads);
   } catch (error) {
     throw fromNodeError(error, { operation: mode === "create" ? "create" : `open to ${mode}`, path });
   }
@@ -117,7 +144,7 @@ async function remove(path: string): Promise<void> {
 async function syncDirectory(path: string): Promise<void> {
   // Windows can't sync a directory; NTFS journals names by itself.
   if (process.platform === "win32") return;
-  const directory = await open(path, "read");
+  const directory = await open(path, "read", pooledReads);
   try {
     await directory.sync();
   } finally {
@@ -127,48 +154,50 @@ async function syncDirectory(path: string): Promise<void> {
 
 class NodeFile implements StorageFile {
   readonly path: string;
-  /** -1 once closed: the number may belong to another file by then. */
-  #descriptor: number;
+  readonly #descriptor: number;
+  readonly #reads: ReadWay;
+  #isClosed = false;
+  /** Operations that use the descriptor. */
+  #inFlight = 0;
+  #onIdle: (() => void) | null = null;
 
-  constructor(path: string, descriptor: number) {
+  constructor(path: string, descriptor: number, reads: ReadWay) {
     this.path = path;
     this.#descriptor = descriptor;
+    this.#reads = reads;
   }
 
   size(): Promise<number> {
-    return new Promise((resolve, reject) => {
-      fs.fstat(this.#open(), (error, stats) => {
+    return this.#use((descriptor) => new Promise((resolve, reject) => {
+      fs.fstat(descriptor, (error, stats) => {
         if (error === null) resolve(stats.size);
         else reject(fromNodeError(error, { operation: "take the size", path: this.path }));
       });
-    });
+    }));
   }
 
-  readAt(into: Uint8Array, position: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      let done = 0;
-      const readOn = (): void => {
-        const bytes = Math.min(into.length - done, callBytesMax);
-        const offset = position + done;
-        fs.read(this.#open(), into, done, bytes, offset, (error, count) => {
-          if (error !== null) return reject(fromNodeError(error, { operation: `read ${String(bytes)} bytes`, path: this.path, offset }));
-          done += count;
-          // Zero bytes before the end of `into` is the end of the file; a short read alone is not.
-          if (done === into.length || count === 0) resolve(done);
-          else readOn();
-        });
-      };
-      readOn();
-    });
+  /** Hot path of `get`: see `ringwall bench read`. */
+  async readAt(into: Uint8Array, position: number): Promise<number> {
+    const { now, turn, wait } = this.#reads;
+    let done = 0;
+    if (now !== null) {
+      const waiting = turn();
+      if (waiting !== null) await waiting;
+      const result = now({ descriptor: this.#open(), path: this.path, into, position });
+      if (result >= 0) return result;
+      done = ~result;
+    }
+    const rest = done === 0 ? into : into.subarray(done);
+    return done + (await this.#use((descriptor) => wait({ descriptor, path: this.path, into: rest, position: position + done })));
   }
 
   writeAt(bytes: Uint8Array, position: number): Promise<void> {
-    return new Promise((resolve, reject) => {
+    return this.#use((descriptor) => new Promise((resolve, reject) => {
       let done = 0;
       const writeOn = (): void => {
         const count = Math.min(bytes.length - done, callBytesMax);
         const failed = { operation: `write ${String(count)} bytes`, path: this.path, offset: position + done };
-        fs.write(this.#open(), bytes, done, count, position + done, (error, written) => {
+        fs.write(descriptor, bytes, done, count, position + done, (error, written) => {
           if (error !== null) return reject(fromNodeError(error, failed));
           if (written === 0 && count > 0) return reject(fromErrno(eio, failed));
           done += written;
@@ -177,27 +206,56 @@ class NodeFile implements StorageFile {
         });
       };
       writeOn();
-    });
+    }));
   }
 
   sync(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      fs.fsync(this.#open(), (error) => {
+    return this.#use((descriptor) => new Promise((resolve, reject) => {
+      fs.fsync(descriptor, (error) => {
         if (error) reject(fromNodeError(error, { operation: "sync", path: this.path }));
         else resolve();
       });
-    });
+    }));
   }
 
   async close(): Promise<void> {
-    const descriptor = this.#descriptor;
-    if (descriptor === -1) return;
-    this.#descriptor = -1;
-    await closeDescriptor(descriptor, this.path);
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    await closeDescriptor(this.#descriptor, this.path);
+  }
+
+  async #use<Result>(operate: (descriptor: number) => Promise<Result>): Promise<Result> {
+    const descriptor = this.#open();
+    this.#inFlight += 1;
+    try {
+      return await operate(descriptor);
+    } finally {
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0 && this.#onIdle !== null) this.#onIdle();
+    }
   }
 
   #open(): number {
-    if (this.#descriptor === -1) throw new RingwallError("RINGWALL_CLOSED", "the file is closed", { place: { path: this.path } });
+    if (this.#isClosed) throw new RingwallError("RINGWALL_CLOSED", "the file is closed", { place: { path: this.path } });
     return this.#descriptor;
   }
+}
+
+function readInPool({ descriptor, path, into, position }: ReadRequest): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let done = 0;
+    const readOn = (): void => {
+      const bytes = Math.min(into.length - done, callBytesMax);
+      const offset = position + done;
+      fs.read(descriptor, into, done, bytes, offset, (error, count) => {
+        if (error !== null) return reject(fromNodeError(error, { operation: `read ${String(bytes)} bytes`, path, offset }));
+        done += count;
+        // Zero bytes before the end of `into` is the end of the file; a short read alone is not.
+        if (done === into.length || count === 0) resolve(done);
+        else readOn();
+      });
+    };
+    readOn();
+  });
 }

@@ -7,7 +7,7 @@
 import fs from "node:fs";
 import { highHalf, lowHalf } from "../base/numbers.js";
 import { loadNative, type NativeBinding } from "../native/binding.js";
-import { closeDescriptor, nodeFileSystem, openDescriptor } from "./node-files.js";
+import { closeDescriptor, nodeFileSystem, openDescriptor, pooledReads, type ReadWay } from "./node-files.js";
 import type { FileSystem, StorageFile } from "./storage.js";
 
 const { O_RDONLY, O_DIRECT } = fs.constants as { O_RDONLY: number; O_DIRECT: number | undefined };
@@ -19,8 +19,8 @@ const partBytes = 1024 * 1024;
 const cachedShareMax = 8;
 
 /** As `nodeFileSystem`, with the mode "scan". */
-export function scanningFileSystem(): FileSystem {
-  const files = nodeFileSystem();
+export function scanningFileSystem(reads: ReadWay = pooledReads): FileSystem {
+  const files = nodeFileSystem(reads);
   const native = loadNative();
   if (native.kind === "absent" || O_DIRECT === undefined) return files;
   const { binding } = native;

@@ -12,12 +12,16 @@ import type { FlushMethod } from "../format/superblock.js";
 export interface StorageFile {
   readonly path: string;
   size(): Promise<number>;
-  /** Fills `into` from `position` on; resolves to the bytes read, fewer only at the end of the file. */
+  /**
+   * Fills `into` from `position` on; resolves to the bytes read, fewer only at the end of the file. The caller leaves `into`, memory of
+   * an ArrayBuffer, alone until then.
+   */
   readAt(into: Uint8Array, position: number): Promise<number>;
   /** Writes all of `bytes`; a short write is continued inside. Not durable before `sync`. */
   writeAt(bytes: Uint8Array, position: number): Promise<void>;
   /** Content and size of the file are on stable media when it resolves. Never retried after an error. */
   sync(): Promise<void>;
+  /** Takes no operation from now on; resolves when those under way have ended and the file is closed. */
   close(): Promise<void>;
 }
 
@@ -101,6 +105,8 @@ export interface StorageProbe {
 export interface Storage {
   readonly name: "uring" | "fs" | "sim";
   readonly files: FileSystem;
+  /** What reading uses by now and why not more, for `log.info`: e.g. ["reads: registered buffers: on"]. */
+  readonly notes: readonly string[];
   readonly clock: Clock;
   /** Measures in a directory which flush method is fastest there, within `millisMax`; removes what it wrote. */
   probe(directory: string, millisMax: number): Promise<StorageProbe>;

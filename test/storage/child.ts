@@ -1,5 +1,6 @@
 // A process of its own for one scenario: `child.js <backend> <scenario> <directory>`. Prints one JSON line as its answer.
 
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
@@ -12,6 +13,7 @@ const unit = 4096;
 
 const scenarios: Readonly<Record<string, (storage: Storage) => Promise<unknown>>> = {
   "write-and-leave": writeAndLeave,
+  "read-and-leave": readAndLeave,
   "idle-cpu": idleCpu,
   "write-until-refused": writeUntilRefused,
   "hold-lock": holdLock,
@@ -50,6 +52,19 @@ async function writeAndLeave(storage: Storage): Promise<unknown> {
   // The last write is under way when the script is through: the loop must see it home.
   void write(2 * unit, 2 * unit).then((error) => answer({ last: error }));
   return { errors };
+}
+
+/** Ends by itself, though nothing is closed: after the reads, which are not in the page cache, and not before. */
+async function readAndLeave(storage: Storage): Promise<unknown> {
+  const target = path.join(directory, "read");
+  fs.writeFileSync(target, Buffer.alloc(64 * unit, 3));
+  execFileSync("sync", [target]);
+  execFileSync("dd", [`if=${target}`, "iflag=nocache", "count=0", "status=none"]);
+  const file = await storage.files.open(target, "read");
+  const first = await file.readAt(new Uint8Array(unit), 0);
+  // Under way when the script is through.
+  void file.readAt(new Uint8Array(2 * unit), 32 * unit).then((bytes) => answer({ last: bytes }));
+  return { first };
 }
 
 async function idleCpu(storage: Storage): Promise<unknown> {

@@ -4,6 +4,7 @@
 // is read back through the backend's own control plane.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -19,6 +20,8 @@ export interface ContractPlace {
   /** Resolves to a fresh directory. */
   readonly enter: (storage: Storage) => Promise<string>;
   readonly leave: (directory: string) => void;
+  /** Throws a file out of the memory in which the system keeps what was read before. */
+  readonly drop?: (file: string) => void;
 }
 
 /** The disk, and memory, where direct I/O and flushes behave differently. */
@@ -26,6 +29,7 @@ const realPlaces = [os.tmpdir(), "/dev/shm"].filter((place) => fs.existsSync(pla
   name: place,
   enter: () => Promise.resolve(fs.mkdtempSync(path.join(place, "ringwall-storage-"))),
   leave: (directory) => { fs.rmSync(directory, { recursive: true, force: true }); },
+  drop: (file) => { execFileSync("dd", [`if=${file}`, "iflag=nocache", "count=0", "status=none"]); },
 }));
 
 export function storageContract(name: string, makeStorage: () => Storage, places: readonly ContractPlace[] = realPlaces): void {
@@ -41,8 +45,9 @@ export function storageContract(name: string, makeStorage: () => Storage, places
         await storage.close();
         place.leave(directory);
       });
-      const context = (): Context => ({ storage, directory });
+      const context = (): Context => ({ storage, directory, drop: place.drop ?? ((): void => undefined) });
       fileSystemContract(context);
+      readContract(context);
       clockContract(context);
       writerContract(context);
       probeContract(context);
@@ -54,6 +59,7 @@ export function storageContract(name: string, makeStorage: () => Storage, places
 interface Context {
   readonly storage: Storage;
   readonly directory: string;
+  readonly drop: (file: string) => void;
 }
 
 /** A writer with what it delivered. */
@@ -168,6 +174,93 @@ function fileSystemContract(context: () => Context): void {
     await assert.rejects(files.rename(path.join(inner, "a"), path.join(inner, "b")), hasCode("RINGWALL_NOT_FOUND"));
     await assert.rejects(files.makeDirectory(path.join(inner, "x", "y")), hasCode("RINGWALL_NOT_FOUND"));
     await assert.rejects(files.syncDirectory(path.join(inner, "x")), hasCode("RINGWALL_NOT_FOUND"));
+  });
+}
+
+/** A file of numbered words; its last one is cut. */
+async function numbered({ storage: { files }, directory }: Context, bytes: number): Promise<{ readonly target: string; readonly content: Uint8Array }> {
+  const target = path.join(directory, `numbered-${String(++names)}`);
+  const words = new Uint32Array(Math.ceil(bytes / 4)).map((_, index) => index * 2654435761);
+  const content = new Uint8Array(words.buffer, 0, bytes);
+  const file = await files.open(target, "create");
+  await file.writeAt(content, 0);
+  await file.sync();
+  await file.close();
+  return { target, content };
+}
+
+function readContract(context: () => Context): void {
+  for (const isCached of [false, true]) {
+    test(`reads, ${isCached ? "just read before" : "not cached"}: of every length and place, far more at once than anything has room for`, async () => {
+      const { storage: { files }, drop } = context();
+      const { target, content } = await numbered(context(), 3 * 1024 * 1024 + 5);
+      const file = await files.open(target, "read");
+      if (isCached) await file.readAt(new Uint8Array(content.length), 0);
+      else drop(target);
+      const lengths = [1, 7, unit, 16 * 1024 + 8, 64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 128 * 1024, 300_000];
+      await Promise.all(Array.from({ length: 400 }, async (_, index) => {
+        const length = lengths[index % lengths.length] as number;
+        // Also across the end and behind it.
+        const position = (index * 7919 * 13) % (content.length + unit);
+        const room = new Uint8Array(length + 16).fill(0xee);
+        const count = await file.readAt(room.subarray(8, 8 + length), position);
+        const expected = content.subarray(position, position + length);
+        assert.equal(count, expected.length, `${String(length)} at ${String(position)}`);
+        assert.ok(Buffer.from(room.subarray(8, 8 + count)).equals(expected), `${String(length)} at ${String(position)}`);
+        assert.ok(room.subarray(0, 8).every((byte) => byte === 0xee) && room.subarray(8 + length).every((byte) => byte === 0xee), "nothing around it is touched");
+      }));
+      await file.close();
+    });
+  }
+
+  test("reads: what was written is read, also where it was read before", async () => {
+    const { storage: { files } } = context();
+    const { target } = await numbered(context(), 8 * unit);
+    const file = await files.open(target, "write");
+    const into = new Uint8Array(unit);
+    for (let round = 1; round <= 20; round++) {
+      await file.writeAt(new Uint8Array(unit).fill(round), unit);
+      assert.equal(await file.readAt(into, unit), unit);
+      assert.ok(into.every((byte) => byte === round));
+    }
+    await file.close();
+  });
+
+  test("reads: closing waits for those under way, and takes no more", async () => {
+    const { storage: { files }, drop } = context();
+    const { target, content } = await numbered(context(), 1024 * 1024);
+    drop(target);
+    const file = await files.open(target, "read");
+    let ended = 0;
+    const reads = Array.from({ length: 100 }, async (_, index) => {
+      const into = new Uint8Array(8192);
+      try {
+        assert.equal(await file.readAt(into, index * 8192), 8192);
+        assert.ok(Buffer.from(into).equals(content.subarray(index * 8192, (index + 1) * 8192)));
+      } catch (error) {
+        // One that waited for its turn when the file was closed.
+        assert.ok(hasCode("RINGWALL_CLOSED")(error), String(error));
+      }
+      ended += 1;
+    });
+    const closing = file.close();
+    await assert.rejects(file.readAt(new Uint8Array(1), 0), hasCode("RINGWALL_CLOSED"));
+    await closing;
+    await Promise.all(reads);
+    assert.equal(ended, 100);
+  });
+
+  test("reads, one after the other, leave timers their turn", async () => {
+    const { storage: { files, clock } } = context();
+    const { target } = await numbered(context(), 64 * unit);
+    const file = await files.open(target, "read");
+    const into = new Uint8Array(unit);
+    let isDue = false;
+    clock.after(1, () => (isDue = true));
+    let reads = 0;
+    while (!isDue && reads++ < 50_000) assert.equal(await file.readAt(into, (reads % 64) * unit), unit);
+    assert.ok(isDue);
+    await file.close();
   });
 }
 

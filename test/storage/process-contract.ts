@@ -80,6 +80,11 @@ function loopTests(backend: string, fresh: () => string): void {
     assert.deepEqual(outcome, { code: 0, answers: [{ errors: [null, null] }, { last: null }], stderr: "" });
   });
 
+  test("an open file and what it read do not keep the process alive, a read in flight does", async () => {
+    const outcome = await runChild({ backend, scenario: "read-and-leave", directory: fresh() });
+    assert.deepEqual(outcome, { code: 0, answers: [{ first: 4096 }, { last: 8192 }], stderr: "" });
+  });
+
   test("an idle writer uses no CPU", async () => {
     const { answers } = await runChild({ backend, scenario: "idle-cpu", directory: fresh() });
     assert.ok((answers[0]?.["micros"] as number) < 100_000, JSON.stringify(answers));

@@ -4,7 +4,9 @@ import { randomBytes } from "node:crypto";
 import { loadNative } from "../../native/binding.js";
 import { probeFlush } from "../flush-probe.js";
 import { isLocked, lockDirectory } from "../lock.js";
+import { cachedReads } from "../cached-reads.js";
 import { nodeClock } from "../node-clock.js";
+import { pooledReads } from "../node-files.js";
 import { scanningFileSystem } from "../scan-file.js";
 import type { BlockWriter, BlockWriterOptions, Storage, StorageProbe } from "../storage.js";
 import { openFsMethods } from "./fs-probe.js";
@@ -17,12 +19,13 @@ export function fsStorage(): Storage {
     writers.add(writer);
     return writer;
   };
-  // Only for the lock: where the addon is there, the kernel can tell whether an owner still lives.
+  // Where the addon is there, the kernel can tell whether a lock's owner still lives, and what the page cache has.
   const native = loadNative();
   const binding = native.kind === "loaded" ? native.binding : null;
   return {
     name: "fs",
-    files: scanningFileSystem(),
+    files: scanningFileSystem(binding === null ? pooledReads : cachedReads(binding, pooledReads.wait)),
+    notes: [],
     clock: nodeClock(),
     createWriter,
     probe: (directory, millisMax): Promise<StorageProbe> => {

@@ -16,6 +16,7 @@ export interface SimStorageOptions {
 
 export class SimStorage implements Storage {
   readonly name = "sim";
+  readonly notes: readonly string[] = [];
   readonly owner: Owner;
   readonly files: FileSystem;
   readonly clock: Clock;

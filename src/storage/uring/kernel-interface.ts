@@ -2,9 +2,9 @@
 //
 // Offsets into structures are counted in 32-bit words, for everything here is read and written through a Uint32Array.
 
-export const opcode = { nop: 0, fsync: 3, writeFixed: 5, read: 22, write: 23 } as const;
+export const opcode = { nop: 0, fsync: 3, readFixed: 4, writeFixed: 5, read: 22, write: 23 } as const;
 
-export const entryFlag = { fixedFile: 1, link: 4 } as const;
+export const entryFlag = { fixedFile: 1, link: 4, async: 16 } as const;
 
 export const setup = {
   ioPoll: 1 << 0,
@@ -48,4 +48,4 @@ export const completionWords = 4;
 export const probeBytes = 16 + 256 * 8;
 export const probeSupported = 1;
 
-export const errno = { EPERM: 1, EINTR: 4, EIO: 5, EAGAIN: 11, ENOMEM: 12, EACCES: 13, EBUSY: 16, EINVAL: 22, ENOSYS: 38, ECANCELED: 125 } as const;
+export const errno = { EPERM: 1, EINTR: 4, EIO: 5, EAGAIN: 11, ENOMEM: 12, EACCES: 13, EBUSY: 16, EINVAL: 22, ENOSYS: 38, EOPNOTSUPP: 95, ECANCELED: 125 } as const;

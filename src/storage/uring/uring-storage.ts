@@ -18,6 +18,7 @@ import { probePolling } from "./iopoll-probe.js";
 import { openRing, type Ring } from "./ring.js";
 import { chooseRing, type SqPollOptions } from "./ring-choice.js";
 import { openUringMethods } from "./uring-probe.js";
+import { UringReads } from "./uring-reads.js";
 import { UringWriter } from "./uring-writer.js";
 
 export interface UringOptions {
@@ -106,9 +107,13 @@ function uringStorage(native: NativeBinding, options: UringOptions): Storage {
     writers.add(writer);
     return writer;
   };
+  const reads = new UringReads(native, { registeredBuffers: options.registeredBuffers ?? true });
   return {
     name: "uring",
-    files: scanningFileSystem(),
+    files: scanningFileSystem(reads.way),
+    get notes() {
+      return reads.notes;
+    },
     clock: nodeClock(),
     createWriter,
     probe: (directory, millisMax): Promise<StorageProbe> => {
@@ -123,7 +128,7 @@ function uringStorage(native: NativeBinding, options: UringOptions): Storage {
     lock: (directory) => lockDirectory(directory, native),
     isLocked: (directory) => isLocked(directory, native),
     close: async () => {
-      await Promise.all([...writers].map((writer) => writer.close()));
+      await Promise.all([reads.close(), ...[...writers].map((writer) => writer.close())]);
     },
   };
 }

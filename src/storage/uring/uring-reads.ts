@@ -1,0 +1,38 @@
+// How the io_uring backend reads: out of the page cache at once, else through a ring, else by libuv's threads.
+//
+// Owns: the one read ring of a storage, from the first read that needs it to the storage's close.
+
+import type { NativeBinding } from "../../native/binding.js";
+import { cachedReads } from "../cached-reads.js";
+import { pooledReads, type ReadRequest, type ReadWay } from "../node-files.js";
+import { openReadRing, slotBytes, type ReadRingOptions, type ReadRingVerdict } from "./read-ring.js";
+
+export class UringReads {
+  readonly way: ReadWay;
+  readonly #native: NativeBinding;
+  readonly #options: ReadRingOptions;
+  #verdict: ReadRingVerdict | null = null;
+  #isClosed = false;
+
+  constructor(native: NativeBinding, options: ReadRingOptions) {
+    this.#native = native;
+    this.#options = options;
+    this.way = cachedReads(native, (request) => this.#wait(request));
+  }
+
+  get notes(): readonly string[] {
+    if (this.#verdict === null) return [];
+    return this.#verdict.kind === "open" ? this.#verdict.ring.notes.map((note) => `reads: ${note}`) : [`reads: node:fs: ${this.#verdict.reason}`];
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#verdict?.kind === "open") await this.#verdict.ring.close();
+  }
+
+  #wait(request: ReadRequest): Promise<number> {
+    if (this.#isClosed || request.into.length > slotBytes) return pooledReads.wait(request);
+    this.#verdict ??= openReadRing(this.#native, this.#options);
+    return this.#verdict.kind === "open" ? this.#verdict.ring.read(request) : pooledReads.wait(request);
+  }
+}
