@@ -10,7 +10,7 @@ import { SegmentIndex } from "../core/segment-index.js";
 import { blockBytesMax, blockChecksum, blockHeaderBytes, decodeBlockHeader, pageBytes } from "../format/block.js";
 import { frameBytes, frameHeaderBytes, frameKind, frameKindOf, framePartition, framePayloadBytes, frameSequence } from "../format/frame.js";
 import { portableKernels } from "../format/kernels.js";
-import { Memory } from "../format/memory.js";
+import type { Memory } from "../format/memory.js";
 import { blockSeed } from "../format/seed.js";
 import { decodeSegmentHeader } from "../format/segment-header.js";
 import type { LaneRecord } from "../format/superblock.js";
@@ -18,7 +18,7 @@ import { segmentPath } from "./lane-files.js";
 import type { BlockMark, LanePass, PassSegment } from "./lane-pass.js";
 import type { DamagedRange, LostRange } from "./recovered-lane.js";
 import { openIfThere, type ScanPlace, type ScanSource, type SegmentFile } from "./scan.js";
-import { ReadBuffers, SegmentReader } from "./segment-reader.js";
+import { SegmentReader } from "./segment-reader.js";
 
 export interface SalvageOptions {
   readonly source: ScanSource;
@@ -75,6 +75,8 @@ class LaneSalvage {
   readonly #options: SalvageOptions;
   readonly #segments: PassSegment[];
   readonly #damaged: DamagedRange[] = [];
+  /** Of the segment that was read last. */
+  #reader: { readonly segment: number; readonly reader: SegmentReader } | null = null;
   #place: ScanPlace;
   #nextBlock: number;
   #epoch: number;
@@ -89,6 +91,14 @@ class LaneSalvage {
   }
 
   async run(): Promise<Salvage> {
+    try {
+      return await this.#salvage();
+    } finally {
+      await this.#reader?.reader.close();
+    }
+  }
+
+  async #salvage(): Promise<Salvage> {
     const { pass, replay, horizon, blank } = this.#options;
     for (const file of blank) this.#report(file.segment, 0, 0, "neither its header nor any block of it is valid");
     for (const file of pass.missing) this.#report(file.segment, 0, 0, "the file is missing");
@@ -113,10 +123,10 @@ class LaneSalvage {
 
   async #takeBlock(mark: BlockMark): Promise<void> {
     const { replay } = this.#options;
-    const memory = await this.#read(mark.segment, mark.offset, mark.blockBytes);
+    const bytes = await this.#read(mark.segment, mark.offset, mark.blockBytes);
     const seed = this.#seed(mark.segment, mark.epoch);
-    const header = memory === null ? null : decodeBlockHeader(memory, 0, seed, mark.offset);
-    if (memory === null || header === null) {
+    const header = bytes === null ? null : decodeBlockHeader(bytes.memory, bytes.start, seed, mark.offset);
+    if (bytes === null || header === null) {
       // It was there a moment ago.
       this.#report(mark.segment, mark.offset, mark.offset + mark.blockBytes, "the block can't be read any more");
       this.#miss(mark.blockBytes, Number.POSITIVE_INFINITY);
@@ -125,10 +135,10 @@ class LaneSalvage {
     if (mark.epochStart) replay.handleEpochStart();
     const index = this.#indexFor(mark.segment, mark.baseTime);
     index.endOffset = mark.offset;
-    index.noteBlock(mark.offset, mark.blockBytes, mark.sequence, mark.epoch, blockChecksum(memory, 0));
-    const framesEnd = blockHeaderBytes + header.dataBytes;
+    index.noteBlock(mark.offset, mark.blockBytes, mark.sequence, mark.epoch, blockChecksum(bytes.memory, bytes.start));
+    const framesStart = bytes.start + blockHeaderBytes;
     const taken = this.#takeFrames({
-      memory, from: blockHeaderBytes, to: framesEnd, position: mark.offset + blockHeaderBytes, blockStart: 0, blockOffset: mark.offset, seed,
+      memory: bytes.memory, from: framesStart, to: framesStart + header.dataBytes, position: mark.offset + blockHeaderBytes, blockStart: bytes.start, blockOffset: mark.offset, seed,
     });
     if (taken < header.frameCount) replay.losses.missFrames(header.frameCount - taken);
     this.#place = { segment: mark.segment, offset: mark.offset + mark.blockBytes };
@@ -171,15 +181,16 @@ class LaneSalvage {
     let frames = 0;
     for (let at = from; at < to; ) {
       const length = Math.min(windowBytes + aheadBytes, to - at);
-      const memory = await this.#read(file.segment, at, length);
-      if (memory === null) {
+      const bytes = await this.#read(file.segment, at, length);
+      if (bytes === null) {
         this.#miss(Number.POSITIVE_INFINITY, 0);
         break;
       }
-      const stretch = { memory, from: 0, to: length, position: at, blockStart: 0, blockOffset: at, seed };
-      const result = this.#searchFrames(stretch, at + length >= to ? length : windowBytes, () => this.#indexFor(file.segment, baseTime));
+      const { memory, start } = bytes;
+      const stretch = { memory, from: start, to: start + length, position: at, blockStart: start, blockOffset: at, seed };
+      const result = this.#searchFrames(stretch, start + (at + length >= to ? length : windowBytes), () => this.#indexFor(file.segment, baseTime));
       frames += result.frames;
-      at += result.end;
+      at += result.end - start;
     }
     if (frames > 0) {
       const index = this.#indexFor(file.segment, 0);
@@ -192,18 +203,18 @@ class LaneSalvage {
   /** Frames in the stretch that begin before `limit`; `end`: where the search is to go on. */
   #searchFrames(stretch: Stretch, limit: number, onFound: () => void): { readonly frames: number; readonly end: number } {
     const { kernels } = this.#options.source;
-    const { memory, to, position, seed } = stretch;
+    const { memory, from, to, position, seed } = stretch;
     let frames = 0;
-    let at = stretch.from;
+    let at = from;
     while (at < limit) {
-      const found = this.#find(memory, at, to, seed, position + at);
+      const found = this.#find(memory, at, to, seed, position + at - from);
       if (found >= limit) {
         this.#miss(limit - at, 0);
         return { frames, end: limit };
       }
       onFound();
       this.#miss(found - at, 0);
-      const end = kernels.verifyFrames(memory, found, to, seed, position + found);
+      const end = kernels.verifyFrames(memory, found, to, seed, position + found - from);
       frames += this.#apply(stretch, found, end);
       at = end;
     }
@@ -293,7 +304,7 @@ class LaneSalvage {
     if (known !== undefined) return known;
     if (next !== null && next.segment === segment) return next.baseTime;
     const page = await this.#read(segment, 0, pageBytes);
-    const header = page === null ? null : decodeSegmentHeader(page.bytes.subarray(0, pageBytes));
+    const header = page === null ? null : decodeSegmentHeader(page.memory.bytes.subarray(page.start, page.start + pageBytes));
     return header !== null && header.segment === segment ? header.baseTime : 0;
   }
 
@@ -324,18 +335,28 @@ class LaneSalvage {
     }
   }
 
-  /** Bytes of the segment file in memory of their own; unreadable ones are zeros. */
-  async #read(segment: number, from: number, bytes: number): Promise<Memory | null> {
-    const path = this.#options.kept.find((file) => file.segment === segment)?.path;
-    const file = path === undefined ? null : await openIfThere(this.#options.source.files, path);
-    if (file === null) return null;
-    const reader = new SegmentReader(file, from + bytes, new ReadBuffers(Math.min(blockBytesMax, bytes)));
-    try {
-      await reader.load(from, bytes);
-      return new Memory(reader.memory.buffer.slice(reader.start, reader.start + bytes));
-    } finally {
-      await reader.close();
+  /** Bytes of the segment file, until the next call; unreadable ones are zeros. Null when the file does not hold them. */
+  async #read(segment: number, from: number, bytes: number): Promise<{ readonly memory: Memory; readonly start: number } | null> {
+    if (this.#reader?.segment !== segment) {
+      await this.#reader?.reader.close();
+      this.#reader = null;
+      const reader = await this.#open(segment);
+      if (reader === null) return null;
+      this.#reader = { segment, reader };
     }
+    const { reader } = this.#reader;
+    if (from + bytes > reader.size) return null;
+    await reader.load(from, bytes);
+    return { memory: reader.memory, start: reader.start };
+  }
+
+  async #open(segment: number): Promise<SegmentReader | null> {
+    const { source, kept } = this.#options;
+    const path = kept.find((file) => file.segment === segment)?.path;
+    const file = path === undefined ? null : await openIfThere(source.files, path);
+    if (file === null) return null;
+    const size = await file.size();
+    return new SegmentReader(file, size - (size % pageBytes), source.buffers);
   }
 }
 
