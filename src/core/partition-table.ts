@@ -155,6 +155,15 @@ export class PartitionTable {
     this.#byId[id] = state;
   }
 
+  /** The partition of that id and name is this object from now on. */
+  substitute(state: PartitionState): void {
+    const before = this.#byId[state.id];
+    assert(before?.name === state.name, "one object of a partition takes the place of another");
+    if (this.hidden.delete(before)) this.hidden.add(state);
+    this.#byId[state.id] = state;
+    this.#byName.set(state.name, state);
+  }
+
   /** Ids are given out in order, so a new one is always the next. */
   define(id: number, name: string): PartitionState {
     assert(id === this.#byId.length, `partition ids are dense: ${String(id)} after ${String(this.#byId.length - 1)}`);

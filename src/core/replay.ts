@@ -149,6 +149,11 @@ export class Replay {
   finish(): void {
     this.#dropGroup();
     this.losses.settle(this.table);
+    this.pause();
+  }
+
+  /** More may follow: every partition is durable as far as it goes, and an open group waits for its end. */
+  pause(): void {
     for (const state of this.table) {
       state.placedSequence = state.lastSequence;
       state.durableSequence = state.lastSequence;

@@ -5,7 +5,7 @@
 import { RingwallError } from "../base/errors.js";
 import type { PartitionTable } from "../core/partition-table.js";
 import { isNameLost } from "../core/own-names.js";
-import { chooseKernels, type Kernels } from "../format/kernels.js";
+import { chooseKernels } from "../format/kernels.js";
 import { laneDirectoryName, lockName, superblockName } from "../format/names.js";
 import { blocksInFlightUnbounded, type LaneRecord, type Superblock } from "../format/superblock.js";
 import { recoverLane } from "../recovery/recover-lane.js";
@@ -15,6 +15,7 @@ import type { Storage } from "../storage/storage.js";
 import { Lane } from "./lane.js";
 import { demandNumbersLeft, demandTableFits } from "./lane-limits.js";
 import type { ResolvedOptions } from "./options.js";
+import { LaneLooks } from "./lane-looks.js";
 import { ReadOnlyLane } from "./read-only-lane.js";
 import { SuperblockStore } from "./superblock-store.js";
 
@@ -104,18 +105,9 @@ export async function openReader(request: OpenRequest): Promise<OpenedReader> {
   const kernels = chooseKernels();
   const lanes: ReadOnlyLane[] = [];
   for (let lane = 0; lane < superblock.lanes.length; lane++) {
-    // Every writer changes the superblock before it writes anything else.
-    let quietGeneration: number | null = null;
-    const look = async (): Promise<RecoveredLane> => {
-      const isLocked = await storage.isLocked(directory);
-      const current = (await readSuperblock(storage.files, directory)).superblock;
-      quietGeneration = isLocked ? null : current.sequence;
-      return recoverOne(request, current, lane, kernels, true);
-    };
-    const isUnchanged = async (): Promise<boolean> =>
-      quietGeneration !== null && !(await storage.isLocked(directory)) && (await readSuperblock(storage.files, directory)).superblock.sequence === quietGeneration;
+    const looks = new LaneLooks({ directory, lane, kernels, storage });
     const { uuid, alignment } = superblock;
-    lanes.push(new ReadOnlyLane({ lane, directory: laneDirectory(directory, lane), uuid, alignment, kernels, storage, look, recovered: await look(), isUnchanged }));
+    lanes.push(new ReadOnlyLane({ lane, directory: laneDirectory(directory, lane), uuid, alignment, kernels, storage, looks, recovered: await looks.anew() }));
   }
   demandDistinctNames(lanes, directory);
   return { kind: "reader", lanes, superblock };
@@ -205,23 +197,13 @@ async function demandNoOrphans(storage: Storage, directory: string, names: reado
   }
 }
 
-async function recoverAll(request: OpenRequest, superblock: Superblock): Promise<RecoveredLane[]> {
+async function recoverAll({ directory, storage }: OpenRequest, superblock: Superblock): Promise<RecoveredLane[]> {
   const kernels = chooseKernels();
   const recovered: RecoveredLane[] = [];
-  for (let lane = 0; lane < superblock.lanes.length; lane++) recovered.push(await recoverOne(request, superblock, lane, kernels, false));
+  for (let lane = 0; lane < superblock.lanes.length; lane++) {
+    recovered.push(await recoverLane({ files: storage.files, directory: laneDirectory(directory, lane), lane, superblock, kernels, readOnly: false, liveWriter: false }));
+  }
   return recovered;
-}
-
-async function recoverOne({ directory, storage }: OpenRequest, superblock: Superblock, lane: number, kernels: Kernels, readOnly: boolean): Promise<RecoveredLane> {
-  return recoverLane({
-    files: storage.files,
-    directory: laneDirectory(directory, lane),
-    lane,
-    superblock,
-    kernels,
-    readOnly,
-    liveWriter: readOnly && (await storage.isLocked(directory)),
-  });
 }
 
 /** The epoch's number is durable before its first block: a number used twice would let dead blocks pass for live ones. */

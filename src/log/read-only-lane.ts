@@ -1,7 +1,7 @@
 // A lane opened for reading only, maybe beside a writer in another process. Takes no lock and writes nothing.
 //
 // What it may show is what recovery accepts: beside a live writer that is what some later block's horizon covers.
-// It looks again, by scanning what is new, when a tail waits.
+// While somebody waits it looks again (look-pace.ts), onward from where the last look stopped (lane-looks.ts).
 
 import { RingwallError } from "../base/errors.js";
 import { PartitionTable, type PartitionState } from "../core/partition-table.js";
@@ -12,13 +12,16 @@ import { loadSegmentIndex } from "../recovery/load-segment-index.js";
 import type { RecoveredLane } from "../recovery/recovered-lane.js";
 import type { Storage } from "../storage/storage.js";
 import { DurableWaiters } from "./durable-waiters.js";
+import type { LaneLooks, Look } from "./lane-looks.js";
+import { LookPace } from "./look-pace.js";
 import type { ReadSource } from "./read-source.js";
 import { segmentFilesOf } from "./segment-files.js";
 
-const pollMsMin = 25;
-const failedLooksMax = 5;
-/** A look may take at most this share of the time between two. */
-const pollShare = 8;
+/** What a look took, so many times, passes before the next: one that recovered the lane anew must not become a habit. */
+const anewPauseShare = 8;
+const onwardPauseShare = 1;
+/** Indexes of sealed segments kept in memory. */
+const cachedIndexesMax = 32;
 
 export interface ReadOnlyLaneOptions {
   readonly lane: number;
@@ -27,10 +30,7 @@ export interface ReadOnlyLaneOptions {
   readonly alignment: number;
   readonly kernels: Kernels;
   readonly storage: Storage;
-  /** Recovers the lane anew. */
-  readonly look: () => Promise<RecoveredLane>;
-  /** No writer was at work since the last look, nor during it. */
-  readonly isUnchanged: () => Promise<boolean>;
+  readonly looks: Pick<LaneLooks, "anew" | "onward" | "isUnchanged" | "close">;
   readonly recovered: RecoveredLane;
 }
 
@@ -47,11 +47,14 @@ export class ReadOnlyLane implements ReadSource {
   /** Partitions that were listed under a stand-in for their name: whoever holds one reads on. */
   readonly #renamed = new Set<PartitionState>();
   #recovered: RecoveredLane;
-  #indexes = new Map<number, SegmentIndex>();
+  readonly #pace: LookPace;
+  /** Of the current segment, which may grow. */
+  #current: SegmentIndex | null = null;
+  /** Of the others; least recently used first. */
+  readonly #indexes = new Map<number, SegmentIndex>();
   #ids: readonly number[] = [];
-  #polling = false;
-  #failedLooks = 0;
-  #closed = false;
+  /** Looks and those who ask for one take turns. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: ReadOnlyLaneOptions) {
     const { lane, directory, uuid, alignment, kernels, storage } = options;
@@ -62,6 +65,13 @@ export class ReadOnlyLane implements ReadSource {
     this.kernels = kernels;
     this.files = storage.files;
     this.#options = options;
+    this.#pace = new LookPace({
+      clock: storage.clock,
+      watch: (onChange) => storage.files.watch?.(directory, onChange) ?? null,
+      isWanted: () => this.#waiters.size > 0,
+      look: () => this.#inTurn(() => this.#lookOnward()),
+      onFailure: (error) => { this.#waiters.fail(error); },
+    });
     this.#recovered = options.recovered;
     this.#take(options.recovered);
   }
@@ -75,68 +85,108 @@ export class ReadOnlyLane implements ReadSource {
   }
 
   async segmentIndex(segment: number): Promise<SegmentIndex> {
+    if (segment === this.#current?.segment) return this.#current;
     const known = this.#indexes.get(segment);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      this.#remember(known);
+      return known;
+    }
     const { directory, lane, uuid, alignment, kernels, files } = this;
     const index = await loadSegmentIndex({ files, directory, lane, uuid, alignment, kernels, segment });
-    this.#indexes.set(segment, index);
+    this.#remember(index);
     return index;
   }
 
   durableBeyond(state: PartitionState, sequence: number, signal: AbortSignal | undefined): Promise<void> {
     const wait = this.#waiters.wait(state, sequence, signal);
-    this.#poll(pollMsMin);
+    if (this.#waiters.size > 0) this.#pace.wake();
     return wait;
   }
 
   async lookAgain(): Promise<boolean> {
-    // Else every loss of a damaged log would cost some recoveries.
-    if (await this.#options.isUnchanged()) return false;
-    this.#take(await this.#options.look());
-    return true;
+    return this.#inTurn(async () => {
+      // Else every loss of a damaged log would cost some recoveries.
+      if (await this.#options.looks.isUnchanged()) return false;
+      this.#take(await this.#options.looks.anew());
+      this.#waiters.notify();
+      return true;
+    });
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#pace.close();
     this.#waiters.fail(new RingwallError("RINGWALL_CLOSED", "the log was closed while waiting", { place: { path: this.directory } }));
+    await this.#turn;
+    await this.#options.looks.close();
     await segmentFilesOf(this).close();
   }
 
-  #poll(ms: number): void {
-    if (this.#polling || this.#closed || this.#waiters.size === 0) return;
-    this.#polling = true;
-    this.#options.storage.clock.after(ms, () => {
-      const began = performance.now();
-      this.#options.look().then(
-        (recovered) => {
-          this.#polling = false;
-          if (this.#closed) return;
-          this.#failedLooks = 0;
-          this.#take(recovered);
-          this.#waiters.notify();
-          this.#poll(Math.max(pollMsMin, (performance.now() - began) * pollShare));
-        },
-        (error: unknown) => {
-          this.#polling = false;
-          this.#failedLooks++;
-          // A look can meet files that the writer is just moving; one that fails again and again is a failure.
-          if (this.#failedLooks >= failedLooksMax) this.#waiters.fail(error as Error);
-          else this.#poll(pollMsMin);
-        },
-      );
-    }, true);
+  async #lookOnward(): Promise<{ readonly found: boolean; readonly pauseShare: number }> {
+    const look = await this.#options.looks.onward();
+    if (look.kind === "same") return { found: false, pauseShare: onwardPauseShare };
+    const before = this.#recovered.nextBlock;
+    if (look.kind === "advanced") this.#advance(look);
+    else this.#take(look.recovered);
+    this.#waiters.notify();
+    if (look.kind === "advanced") return { found: true, pauseShare: onwardPauseShare };
+    return { found: look.recovered.nextBlock !== before, pauseShare: anewPauseShare };
+  }
+
+  #inTurn<Result>(operation: () => Promise<Result>): Promise<Result> {
+    const result = this.#turn.then(operation);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  #advance({ begun, firstSegment }: Extract<Look, { kind: "advanced" }>): void {
+    const { follow } = this.#recovered;
+    if (follow !== null) for (const fresh of newOnes(follow.replay.table, this.table)) this.#adopt(fresh, follow.replay.table);
+    for (const index of begun) this.#enter(index);
+    if (begun.length > 0 || (this.#ids[0] ?? firstSegment) < firstSegment) this.#keep([...this.#ids, ...begun.map(({ segment }) => segment)], firstSegment);
+  }
+
+  #enter(index: SegmentIndex): void {
+    if (this.#current !== null) this.#remember(this.#current);
+    this.#indexes.delete(index.segment);
+    this.#current = index;
+  }
+
+  #keep(ids: readonly number[], firstSegment: number): void {
+    this.#ids = ids.filter((segment) => segment >= firstSegment);
+    const kept = new Set(this.#ids);
+    for (const segment of this.#indexes.keys()) if (!kept.has(segment)) this.#indexes.delete(segment);
+    for (const segment of ids) if (!kept.has(segment)) segmentFilesOf(this).forget(segment);
+  }
+
+  #remember(index: SegmentIndex): void {
+    this.#indexes.delete(index.segment);
+    this.#indexes.set(index.segment, index);
+    if (this.#indexes.size <= cachedIndexesMax) return;
+    const [oldest] = this.#indexes.keys();
+    this.#indexes.delete(oldest as number);
   }
 
   /** States are updated in place: readers hold them. */
   #take(recovered: RecoveredLane): void {
     this.#recovered = recovered;
-    this.#ids = recovered.segments.map(({ segment }) => segment);
-    this.#indexes = new Map(recovered.segments.flatMap(({ segment, index }) => (index === null ? [] : [[segment, index] as const])));
-    for (const fresh of recovered.table) copyState(fresh, this.#stateOf(fresh));
+    const ids = recovered.segments.map(({ segment }) => segment);
+    for (const segment of this.#ids) if (!ids.includes(segment)) segmentFilesOf(this).forget(segment);
+    this.#ids = ids;
+    this.#indexes.clear();
+    this.#current = null;
+    for (const { index } of recovered.segments) if (index !== null) this.#enter(index);
+    for (const fresh of recovered.table) this.#adopt(fresh, recovered.follow === null ? null : recovered.table);
     for (const state of this.#renamed) {
       const fresh = recovered.table.byId(state.id);
       if (fresh !== undefined) copyState(fresh, state);
     }
+  }
+
+  /** `followed`: the table in which the follower goes on; it must go on with the objects that readers hold. */
+  #adopt(fresh: PartitionState, followed: PartitionTable | null): void {
+    const state = this.#stateOf(fresh);
+    copyState(fresh, state);
+    if (followed !== null && state.name === fresh.name) followed.substitute(state);
   }
 
   /**
@@ -161,4 +211,14 @@ function copyState(from: PartitionState, to: PartitionState): void {
   to.placedSequence = from.placedSequence;
   to.durableSequence = from.durableSequence;
   to.truncations = from.truncations;
+  to.run = from.run;
+  to.runSegment = from.runSegment;
+}
+
+/** Partitions of `followed` that came since `known` was brought up to it. */
+function* newOnes(followed: PartitionTable, known: PartitionTable): IterableIterator<PartitionState> {
+  for (let id = known.nextId; id < followed.nextId; id++) {
+    const state = followed.byId(id);
+    if (state !== undefined) yield state;
+  }
 }

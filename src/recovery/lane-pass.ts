@@ -5,7 +5,7 @@
 
 import { SegmentIndex } from "../core/segment-index.js";
 import type { Contradiction, Replay } from "../core/replay.js";
-import { blockFlag } from "../format/block.js";
+import { blockFlag, type BlockHeader } from "../format/block.js";
 import { collectNames } from "./collect-names.js";
 import type { FoundBlock, ScanPlace, ScanVisitor, SegmentFile } from "./scan.js";
 import type { ByteRange } from "./segment-reader.js";
@@ -17,6 +17,13 @@ export interface ChainEnd {
   readonly previousChecksum: number;
   /** Of the block before; 0 when there is none or it is unknown. */
   readonly epoch: number;
+}
+
+/** Whether a block with this header is the next one, if it stands where that is due. */
+export function continuesChain(chain: ChainEnd, header: BlockHeader): boolean {
+  if (header.sequence !== chain.nextBlock || header.previousChecksum !== chain.previousChecksum) return false;
+  // An epoch begins with its flag, and never again.
+  return header.epoch === chain.epoch ? (header.flags & blockFlag.epochStart) === 0 : header.epoch > chain.epoch && (header.flags & blockFlag.epochStart) !== 0;
 }
 
 /** A block behind the cut whose header is valid. */
@@ -149,9 +156,7 @@ export class LanePass implements ScanVisitor {
     const due = segment === this.#place.segment ? this.#place.offset : this.#options.alignment;
     if (offset !== due) return false;
     if (chain.nextBlock === 0) return segment === this.#place.segment;
-    if (header.sequence !== chain.nextBlock || header.previousChecksum !== chain.previousChecksum) return false;
-    // An epoch begins with its flag, and never again.
-    return header.epoch === chain.epoch ? (header.flags & blockFlag.epochStart) === 0 : header.epoch > chain.epoch && (header.flags & blockFlag.epochStart) !== 0;
+    return continuesChain(chain, header);
   }
 
   /**

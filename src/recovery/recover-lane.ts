@@ -20,7 +20,7 @@ import { listLane, segmentPath, type LaneFiles } from "./lane-files.js";
 import { goesOnBehindSeal } from "./later-epoch.js";
 import { LanePass, type ChainEnd, type PassSegment } from "./lane-pass.js";
 import { rebuildIndex, stepBack } from "./load-segment-index.js";
-import type { DamagedRange, KnownSegment, RecoveredLane, RecoveryReport } from "./recovered-lane.js";
+import type { DamagedRange, FollowStart, KnownSegment, RecoveredLane, RecoveryReport } from "./recovered-lane.js";
 import { rewriteBlocks } from "./rewrite-blocks.js";
 import { salvageLane } from "./salvage.js";
 import { scanSegments, type ScanSource, type SegmentFile } from "./scan.js";
@@ -310,7 +310,9 @@ class LaneRecovery {
     const cut = this.#cutOf(pass);
     const horizon = this.#horizonOf(pass);
     const accepted = this.#withoutHalfCheckpoint(attempt);
-    replay.finish();
+    const follow = this.#options.liveWriter && !replay.checkpointIncomplete && pass.chain.nextBlock > 0 ? this.#followFrom(attempt) : null;
+    if (follow === null) replay.finish();
+    else replay.pause();
     const last = accepted[accepted.length - 1];
     const before = this.#chainBefore(start);
     const nextBlock = last === undefined ? Math.max(1, before.nextBlock) : last.index.lastBlock + 1;
@@ -323,9 +325,16 @@ class LaneRecovery {
     for (const { index } of pass.segments.slice(accepted.length)) {
       for (let block = index.firstBlock; block <= index.lastBlock; block++) discarded.push(block);
     }
-    return this.#laneOf(attempt, accepted, nextBlock, {
+    const image = this.#laneOf(attempt, accepted, nextBlock, {
       verdict, row: label, horizon, firstInvalidBlock: cut, discardedBlocks: discarded.sort((a, b) => a - b), damaged: [], lost: [], lostExact: true,
     });
+    return { ...image, follow };
+  }
+
+  #followFrom({ pass, replay }: Attempt): FollowStart {
+    const last = pass.segments[pass.segments.length - 1];
+    const place = pass.end;
+    return { replay, chain: pass.chain, place, index: last?.index ?? null, firstSegment: pass.segments[0]?.file.segment ?? place.segment, record: this.#record };
   }
 
   /**
@@ -386,6 +395,7 @@ class LaneRecovery {
       nextBlock,
       previousChecksum: accepted[accepted.length - 1]?.index.lastChecksum ?? this.#chainBefore(start).previousChecksum,
       lastTime,
+      follow: null,
     };
   }
 

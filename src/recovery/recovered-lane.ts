@@ -1,7 +1,11 @@
 // What recovery finds out about one lane, and hands to the log. Plain data.
 
 import type { PartitionTable } from "../core/partition-table.js";
+import type { Replay } from "../core/replay.js";
 import type { SegmentIndex } from "../core/segment-index.js";
+import type { LaneRecord } from "../format/superblock.js";
+import type { ChainEnd } from "./lane-pass.js";
+import type { ScanPlace } from "./scan.js";
 
 /** A sequence range of a partition that was acknowledged and can't be read any more. `name` is null when only the id is known. */
 export interface LostRange {
@@ -57,6 +61,21 @@ export interface KnownSegment {
   readonly index: SegmentIndex | null;
 }
 
+/** What it takes to go on beside a live writer without recovering anew. */
+export interface FollowStart {
+  /** Not finished: a group that is open goes on. */
+  readonly replay: Replay;
+  readonly chain: ChainEnd;
+  /** Where the chain's next block is due, unless it begins the next segment. */
+  readonly place: ScanPlace;
+  /** Of that segment; null while the lane has no block. */
+  readonly index: SegmentIndex | null;
+  /** The first segment that was replayed. */
+  readonly firstSegment: number;
+  /** Of the superblock that it rests on. */
+  readonly record: LaneRecord;
+}
+
 export interface RecoveredLane {
   readonly report: RecoveryReport;
   readonly table: PartitionTable;
@@ -70,4 +89,6 @@ export interface RecoveredLane {
   readonly previousChecksum: number;
   /** Milliseconds since 1970 of the newest record; time never runs backwards past it. */
   readonly lastTime: number;
+  /** Beside a live writer, whose lane is not damaged; null otherwise. */
+  readonly follow: FollowStart | null;
 }

@@ -20,6 +20,12 @@ export interface EpochBoundary {
   readonly offset: number;
 }
 
+/** Whether a block of `epoch` at that place is not one that the boundary made dead. */
+export function isLive(boundary: EpochBoundary, epoch: number, { segment, offset }: ScanPlace): boolean {
+  if (epoch >= boundary.epoch) return true;
+  return segment < boundary.segment || (segment === boundary.segment && offset < boundary.offset);
+}
+
 export interface ScanSource {
   readonly files: FileSystem;
   readonly lane: number;
@@ -104,9 +110,9 @@ async function scanSegment(source: ScanSource, file: SegmentFile, from: number, 
 }
 
 /** Null when there is no such file. */
-export async function openIfThere(files: FileSystem, path: string): Promise<StorageFile | null> {
+export async function openIfThere(files: FileSystem, path: string, mode: "scan" | "read" = "scan"): Promise<StorageFile | null> {
   try {
-    return await files.open(path, "scan");
+    return await files.open(path, mode);
   } catch (error) {
     if (error instanceof RingwallError && error.code === "RINGWALL_NOT_FOUND") return null;
     throw error;
@@ -171,9 +177,7 @@ class SegmentScan {
 
   #isLive(epoch: number, position: number): boolean {
     const { boundary } = this.#source;
-    if (boundary === null || epoch >= boundary.epoch) return true;
-    const { segment } = this.#file;
-    return segment < boundary.segment || (segment === boundary.segment && position < boundary.offset);
+    return boundary === null || isLive(boundary, epoch, { segment: this.#file.segment, offset: position });
   }
 
   #found(header: BlockHeader, offset: number): FoundBlock {

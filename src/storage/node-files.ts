@@ -52,7 +52,7 @@ export interface ReadWay {
 export const pooledReads: ReadWay = { now: null, turn: () => null, wait: readInPool };
 
 export function nodeFileSystem(reads: ReadWay = pooledReads): FileSystem {
-  return { makeDirectory, list, open: (path, mode) => open(path, mode, reads), rename, remove, syncDirectory };
+  return { makeDirectory, list, open: (path, mode) => open(path, mode, reads), rename, remove, watch, syncDirectory };
 }
 
 /** A descriptor for `path` with exactly these flags. Rejects with Node's error, so that the caller can fall back. */
@@ -138,6 +138,18 @@ async function remove(path: string): Promise<void> {
     await fs.promises.unlink(path);
   } catch (error) {
     if (errnoName(error) !== "ENOENT") throw fromNodeError(error, { operation: "remove", path });
+  }
+}
+
+function watch(path: string, onChange: () => void): (() => void) | null {
+  try {
+    const watcher = fs.watch(path, { persistent: false }, onChange);
+    // The directory went, or the system gave the watch up: whoever watches also looks by the clock.
+    watcher.on("error", () => { watcher.close(); });
+    return () => { watcher.close(); };
+  } catch {
+    // No more watches for this user, or a filesystem without events.
+    return null;
   }
 }
 

@@ -45,6 +45,11 @@ export interface FileSystem {
   rename(from: string, to: string): Promise<void>;
   /** Resolves when the file is gone, also when it was never there. */
   remove(path: string): Promise<void>;
+  /**
+   * Calls `onChange` some time after a file in the directory changed, maybe once for several changes; what other hosts do it may
+   * miss. Returns what ends it, or null where the system can't. A backend without it is asked by the clock.
+   */
+  watch?(path: string, onChange: () => void): (() => void) | null;
   /** Names created, renamed and removed in the directory are on stable media when it resolves. */
   syncDirectory(path: string): Promise<void>;
 }

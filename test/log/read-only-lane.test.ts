@@ -12,9 +12,12 @@ import { recover, withLog } from "../recovery/recovering.js";
 
 async function withLane(log: LogBuilder, body: (lane: ReadOnlyLane) => Promise<void>): Promise<void> {
   const { storage } = chooseStorage({ backend: "fs" });
-  const look = () => recover(log, { readOnly: true });
+  const anew = () => recover(log, { readOnly: true });
+  const looks = {
+    anew, onward: async () => ({ kind: "anew" as const, recovered: await anew() }), isUnchanged: () => Promise.resolve(false), close: () => Promise.resolve(),
+  };
   const lane = new ReadOnlyLane({
-    lane: 0, directory: log.directory, uuid: log.uuid, alignment, kernels: chooseKernels(), storage, look, isUnchanged: () => Promise.resolve(false), recovered: await look(),
+    lane: 0, directory: log.directory, uuid: log.uuid, alignment, kernels: chooseKernels(), storage, looks, recovered: await anew(),
   });
   try {
     await body(lane);
