@@ -30,6 +30,7 @@ export interface LaneSettings {
   readonly bufferCount: number;
   readonly blocksInFlight: number;
   readonly eagerBytes: number;
+  readonly eagerRecords: number;
   readonly beaconMs: number;
   readonly epoch: number;
   readonly recovered: RecoveredLane;

@@ -21,8 +21,9 @@ import { SuperblockStore } from "./superblock-store.js";
 
 /** Time for measuring the flush methods of a new log's device. */
 const probeMillisMax = 6;
-/** A block is sent on its way in mid-turn once it has this many bytes. */
+/** A block is sent on its way in mid-turn once it has this many bytes, or records: so many take this thread as long as the device takes for a block. */
 const eagerBytes = 64 * 1024;
+const eagerRecords = 128;
 const beaconMs = 20;
 
 export interface OpenedWriter {
@@ -242,6 +243,7 @@ function createLane({ directory, storage, options }: OpenRequest, superblock: Su
     bufferCount: options.bufferCount,
     blocksInFlight: options.blocksInFlight,
     eagerBytes,
+    eagerRecords,
     beaconMs,
     epoch: (lanes[lane] as LaneRecord).epoch + 1,
     recovered,

@@ -140,7 +140,7 @@ export class Placer {
     this.#stats.payloadBytes += bytes;
     operation.itemBytes = endsRecord ? 0 : operation.itemBytes + bytes;
     if (endsRecord) operation.itemIndex++;
-    if (!isLast && this.#tail.commit.isEager(block.cursor - block.start)) this.#tail.closeBlock();
+    if (!isLast && this.#tail.commit.isEager(block.cursor - block.start, block.recordCount)) this.#tail.closeBlock();
     return true;
   }
 

@@ -97,6 +97,7 @@ export class Tail {
     this.commit = new GroupCommit({
       inFlightMax: settings.blocksInFlight,
       eagerBytes: settings.durability.mode === "interval" ? Number.POSITIVE_INFINITY : settings.eagerBytes,
+      eagerRecords: settings.durability.mode === "interval" ? Number.POSITIVE_INFINITY : settings.eagerRecords,
       horizon: recovered.nextBlock - 1,
     });
     this.#buffers = Array.from({ length: bufferCount }, (_, index) => new BlockBuffer(index, index * bufferBytes, bufferBytes, writer.memory));
@@ -170,7 +171,7 @@ export class Tail {
     const open = this.open;
     const position = segment.nextOffset + (open === null ? 0 : open.cursor - open.start);
     // Of two blocks in a row, one holds half a buffer at least, or was cut early.
-    const blocks = 2 + Math.ceil(frameBytes / Math.min(eagerBytes, bufferBytes / 2));
+    const blocks = 3 + Math.ceil(frameBytes / Math.min(eagerBytes, bufferBytes / 2));
     if (position + frameBytes + blocks * (blockHeaderBytes + alignment) <= segmentBytes) return;
     this.requestRotation();
     if (this.holdsFrames && segment.holdsData) this.closeBlock();

@@ -4,13 +4,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GroupCommit } from "#src/core/group-commit.js";
 
-const eagerBytes = 1000;
+const eager = { eagerBytes: 1000, eagerRecords: 10 };
 
 /** What has happened: s for a submission, or the sequence of a completion. */
 type Step = "s" | number;
 
 function replay(inFlightMax: number, base: number, steps: readonly Step[]): { readonly commit: GroupCommit; readonly completed: ReadonlySet<number> } {
-  const commit = new GroupCommit({ inFlightMax, eagerBytes, horizon: base });
+  const commit = new GroupCommit({ inFlightMax, ...eager, horizon: base });
   const completed = new Set<number>();
   for (const step of steps) {
     if (step === "s") commit.handleSubmitted(commit.submitted + 1);
@@ -34,7 +34,9 @@ test("every order of completions of up to seven blocks, every bound: the horizon
     assert.ok(commit.inFlight <= inFlightMax, "never more in flight than recovery allows for");
     assert.equal(commit.hasRoom, commit.inFlight < inFlightMax);
     assert.equal(commit.cutsAtTurnEnd, commit.inFlight === 0);
-    for (const bytes of [0, eagerBytes - 1, eagerBytes, 2 * eagerBytes]) assert.equal(commit.isEager(bytes), bytes >= eagerBytes && commit.hasRoom);
+    for (const bytes of [0, 999, 1000, 2000]) {
+      for (const records of [0, 9, 10, 20]) assert.equal(commit.isEager(bytes, records), (bytes >= 1000 || records >= 10) && commit.hasRoom);
+    }
     if (commit.hasRoom && commit.submitted < base + blocks) explore(inFlightMax, base, [...steps, "s"], blocks);
     for (let block = prefix + 1; block <= commit.submitted; block++) if (!completed.has(block)) explore(inFlightMax, base, [...steps, block], blocks);
   };
@@ -46,7 +48,7 @@ test("every order of completions of up to seven blocks, every bound: the horizon
 });
 
 test("what can't be is an assertion: out of order, beyond the bound, twice, or never submitted", () => {
-  const fresh = (): GroupCommit => new GroupCommit({ inFlightMax: 2, eagerBytes, horizon: 10 });
+  const fresh = (): GroupCommit => new GroupCommit({ inFlightMax: 2, ...eager, horizon: 10 });
   const refuse = (steps: (commit: GroupCommit) => void): void => {
     assert.throws(() => steps(fresh()), { name: "RingwallAssertionError" });
   };
@@ -57,11 +59,11 @@ test("what can't be is an assertion: out of order, beyond the bound, twice, or n
   refuse((commit) => commit.handleWritten(10));
   refuse((commit) => { commit.handleSubmitted(11); commit.handleSubmitted(12); commit.handleWritten(12); commit.handleWritten(12); });
   refuse((commit) => { commit.handleSubmitted(11); commit.handleWritten(11); commit.handleWritten(11); });
-  for (const inFlightMax of [0, 31, -1]) assert.throws(() => new GroupCommit({ inFlightMax, eagerBytes, horizon: 0 }), { name: "RingwallAssertionError" });
+  for (const inFlightMax of [0, 31, -1]) assert.throws(() => new GroupCommit({ inFlightMax, ...eager, horizon: 0 }), { name: "RingwallAssertionError" });
 });
 
 test("thirty in flight, completed backwards: the horizon waits for the first", () => {
-  const commit = new GroupCommit({ inFlightMax: 30, eagerBytes, horizon: 5 });
+  const commit = new GroupCommit({ inFlightMax: 30, ...eager, horizon: 5 });
   for (let sequence = 6; sequence <= 35; sequence++) commit.handleSubmitted(sequence);
   assert.equal(commit.hasRoom, false);
   for (let sequence = 35; sequence > 6; sequence--) assert.equal(commit.handleWritten(sequence), 5);
@@ -69,7 +71,7 @@ test("thirty in flight, completed backwards: the horizon waits for the first", (
   assert.equal(commit.inFlight, 0);
 });
 
-test("no block is eager under an infinite bound on bytes: durability by interval", () => {
-  const commit = new GroupCommit({ inFlightMax: 4, eagerBytes: Number.POSITIVE_INFINITY, horizon: 0 });
-  assert.equal(commit.isEager(Number.MAX_SAFE_INTEGER), false);
+test("no block is eager under infinite bounds: durability by interval", () => {
+  const commit = new GroupCommit({ inFlightMax: 4, eagerBytes: Number.POSITIVE_INFINITY, eagerRecords: Number.POSITIVE_INFINITY, horizon: 0 });
+  assert.equal(commit.isEager(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER), false);
 });
