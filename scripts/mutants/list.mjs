@@ -120,7 +120,7 @@ const space = [
   {
     name: "live segment recycled",
     breaks: "A segment goes although a record in it was neither trimmed nor truncated.",
-    edits: [{ file: "src/log/segment-shelf.ts", find: "lastLive(index.segment, run, state) >= state.firstSequence", replace: "lastLive(index.segment, run, state) > state.firstSequence" }],
+    edits: [{ file: "src/log/segment-shelf.ts", find: "lastLive(segment, run, state) >= state.firstSequence", replace: "lastLive(segment, run, state) > state.firstSequence" }],
     catchers: [lives],
   },
   {

@@ -5,9 +5,11 @@
 import { assert } from "../base/assert.js";
 import { checkpointEntryBytesMax, truncationBytes, type CheckpointEntry, type Truncation } from "../format/checkpoint.js";
 import { isHiddenName } from "./own-names.js";
-import type { PartitionRun } from "./segment-index.js";
 
-/** One partition of a lane. Fields of the append path are plain: see `ringwall bench append`. */
+/** Shared: nearly every partition has none, and one array each would cost as much as all its numbers. */
+const noTruncations: readonly Truncation[] = [];
+
+/** One partition of a lane. A hundred thousand of them are in memory: every field counts. Fields of the append path are plain: see `ringwall bench append`. */
 export class PartitionState {
   /** Given when the partition's definition is framed; 0 until then. */
   id: number;
@@ -24,10 +26,10 @@ export class PartitionState {
   durableSequence = 0;
   /** The block in which the partition last placed something. */
   touchedBlock = 0;
-  truncations: Truncation[] = [];
-  /** The partition's run in the lane's current segment; null until it writes there. */
-  run: PartitionRun | null = null;
-  /** The segment that `run` belongs to. */
+  truncations: readonly Truncation[] = noTruncations;
+  /** The slot of the partition's run in `runSegment`. */
+  runSlot = 0;
+  /** The lane's current segment, once the partition writes there. */
   runSegment = 0;
 
   constructor(id: number, name: string) {
@@ -55,8 +57,7 @@ export class PartitionState {
     this.placedSequence = Math.min(this.placedSequence, truncation.after);
     this.durableSequence = Math.min(this.durableSequence, truncation.after);
     // An older truncation with a higher bound hides nothing that the new one doesn't hide.
-    this.truncations = this.truncations.filter((older) => older.after < truncation.after);
-    this.truncations.push(truncation);
+    this.truncations = [...this.truncations.filter((older) => older.after < truncation.after), truncation];
   }
 
   /** Head trim: `firstKept` is the first sequence that stays. */
@@ -71,7 +72,9 @@ export class PartitionState {
 
   /** Forgets truncations that only hide records of segments which are gone. */
   forgetTruncationsBefore(firstSegment: number): void {
-    if (this.truncations.length > 0) this.truncations = this.truncations.filter((truncation) => truncation.segment >= firstSegment);
+    if (this.truncations.length === 0) return;
+    const kept = this.truncations.filter((truncation) => truncation.segment >= firstSegment);
+    this.truncations = kept.length === 0 ? noTruncations : kept;
   }
 
   toCheckpoint(): CheckpointEntry {
@@ -180,7 +183,7 @@ export class PartitionTable {
     state.lastSequence = entry.lastSequence;
     state.placedSequence = entry.lastSequence;
     state.durableSequence = entry.lastSequence;
-    state.truncations = [...entry.truncations];
+    if (entry.truncations.length > 0) state.truncations = [...entry.truncations];
     this.#truncationCount += entry.truncations.length;
     return state;
   }

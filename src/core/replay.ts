@@ -166,7 +166,7 @@ export class Replay {
     const words = memory.words;
     const index = this.#index;
     const runKey = this.#runKey;
-    const { baseTime } = index;
+    const { baseTime, growing } = index;
     let at = from;
     while (at < to) {
       const word = at >>> 2;
@@ -181,9 +181,10 @@ export class Replay {
         this.#apply();
       } else {
         state.lastSequence = sequence;
-        if (state.runSegment !== runKey || state.run === null) this.#openRun(state, index, runKey);
+        if (state.runSegment !== runKey) openRun(state, index, runKey);
         const time = baseTime + (words[word + 3] as number);
-        state.run?.note(sequence, blockOffset, at - blockStart, payloadBytes, time);
+        const frameOffset = at - blockStart;
+        if (growing.note(state.runSlot, sequence, blockOffset + frameOffset, payloadBytes, time)) growing.addEntry(state.runSlot, sequence, blockOffset, frameOffset);
         if (time > this.lastTime) this.lastTime = time;
         this.records++;
       }
@@ -356,17 +357,12 @@ export class Replay {
 
   #place(state: PartitionState, record: OpenRecord, time: number): void {
     state.lastSequence = record.sequence;
-    const runKey = record.index === this.#index ? this.#runKey : record.index.segment;
-    if (state.runSegment !== runKey || state.run === null) this.#openRun(state, record.index, runKey);
-    state.run?.note(record.sequence, record.blockOffset, record.frameOffset, record.payloadBytes, time);
+    const { index, sequence, blockOffset, frameOffset, payloadBytes } = record;
+    const runKey = index === this.#index ? this.#runKey : index.segment;
+    if (state.runSegment !== runKey) openRun(state, index, runKey);
+    if (index.growing.note(state.runSlot, sequence, blockOffset + frameOffset, payloadBytes, time)) index.growing.addEntry(state.runSlot, sequence, blockOffset, frameOffset);
     if (time > this.lastTime) this.lastTime = time;
     this.records++;
-  }
-
-  #openRun(state: PartitionState, index: SegmentIndex, runKey: number): void {
-    state.run = index.run(state.id);
-    state.runSegment = runKey;
-    if (runKey < 0) state.run.entryPosition = Number.NEGATIVE_INFINITY;
   }
 
   /** The record does not continue its partition: makes what lies between a loss. False when the record can't count. */
@@ -397,7 +393,7 @@ export class Replay {
     }
     this.losses.handleTruncate(state.id, after);
     state.truncate({ segment: frame.index.segment, offset: this.#position(), after });
-    frame.index.runs.get(state.id)?.truncate(after);
+    frame.index.truncate(state.id, after);
     return true;
   }
 
@@ -487,4 +483,10 @@ function hasFlag(bits: number, flag: number): boolean {
 
 function isDefinition(kindAndFlags: number): boolean {
   return (kindAndFlags & 0x0f00_0000) === definitionBits;
+}
+
+function openRun(state: PartitionState, index: SegmentIndex, runKey: number): void {
+  state.runSlot = index.growing.open(state.id);
+  state.runSegment = runKey;
+  if (runKey < 0) index.growing.demandEntry(state.runSlot);
 }

@@ -54,7 +54,7 @@ function reconcile(state: PartitionState, entry: CheckpointEntry, context: Check
   if (entry.lastSequence < state.lastSequence) {
     losses.handleTruncate(state.id, entry.lastSequence);
     // 1. a truncation is lost at a segment's end; 2. the next segment has the records written anew; 3. a reader stays in the one before, for its index still names them.
-    before.runs.get(state.id)?.truncate(entry.lastSequence);
+    before.truncate(state.id, entry.lastSequence);
   }
   state.firstSequence = entry.firstSequence;
   state.lastSequence = entry.lastSequence;

@@ -44,13 +44,15 @@ export interface StoredPlace {
 
 /** One partition's part of the segment. */
 export interface StoredRun {
-  firstSequence: number;
-  lastSequence: number;
-  records: number;
-  payloadBytes: number;
-  firstTime: number;
-  lastTime: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  readonly records: number;
+  readonly payloadBytes: number;
+  readonly firstTime: number;
+  readonly lastTime: number;
 }
+
+type SourceRun = StoredRun & { readonly entryCount: number; entry(index: number): StoredPlace };
 
 export interface IndexSource {
   readonly segment: number;
@@ -63,7 +65,8 @@ export interface IndexSource {
   readonly goesOn: boolean;
   readonly epochs: readonly { readonly offset: number; readonly epoch: number }[];
   readonly voids: readonly { readonly from: number; readonly to: number }[];
-  readonly runs: ReadonlyMap<number, StoredRun & { readonly entryCount: number; entry(index: number): StoredPlace }>;
+  /** Ascending. */
+  readonly runs: Iterable<readonly [partition: number, run: SourceRun]> & { readonly size: number };
 }
 
 /** What a body is decoded into. */
@@ -71,7 +74,9 @@ export interface IndexTarget {
   goesOn: boolean;
   readonly epochs: { readonly offset: number; readonly epoch: number }[];
   readonly voids: { readonly from: number; readonly to: number }[];
-  run(partition: number): StoredRun & { restoreEntry(place: StoredPlace): void };
+  /** The entries that follow are the run's. */
+  restoreRun(partition: number, run: StoredRun): void;
+  restoreEntry(sequence: number, blockOffset: number, frameOffset: number): void;
 }
 
 export interface IndexHeader {
@@ -190,7 +195,7 @@ function decodeRuns(reader: VarintReader, header: IndexHeader, target: IndexTarg
   for (let index = 0; index < header.runCount && reader.valid; index++) {
     const step = reader.read();
     partition += step;
-    if (step === 0 || partition > u32Max || !decodeRun(reader, header, target.run(partition))) return false;
+    if (step === 0 || partition > u32Max || !decodeRun(reader, header, partition, target)) return false;
   }
   return reader.valid;
 }
@@ -220,7 +225,7 @@ function encodeBody(writer: VarintWriter, index: IndexSource): number {
   }
   let partition = 0;
   let lastTime = 0;
-  for (const [id, run] of [...index.runs].sort(([a], [b]) => a - b)) {
+  for (const [id, run] of index.runs) {
     writer.write(id - partition);
     partition = id;
     encodeRun(writer, index.baseTime, run);
@@ -229,7 +234,7 @@ function encodeBody(writer: VarintWriter, index: IndexSource): number {
   return lastTime;
 }
 
-function encodeRun(writer: VarintWriter, baseTime: number, run: StoredRun & { readonly entryCount: number; entry(index: number): StoredPlace }): void {
+function encodeRun(writer: VarintWriter, baseTime: number, run: SourceRun): void {
   writer.write(run.firstSequence);
   writer.write(run.lastSequence - run.firstSequence);
   writer.write(run.records);
@@ -250,23 +255,22 @@ function encodeRun(writer: VarintWriter, baseTime: number, run: StoredRun & { re
   }
 }
 
-function decodeRun(reader: VarintReader, header: IndexHeader, run: ReturnType<IndexTarget["run"]>): boolean {
-  run.firstSequence = reader.read();
-  run.lastSequence = run.firstSequence + reader.read();
-  run.records = reader.read();
-  run.payloadBytes = reader.read();
+function decodeRun(reader: VarintReader, header: IndexHeader, partition: number, target: IndexTarget): boolean {
+  const firstSequence = reader.read();
+  const lastSequence = firstSequence + reader.read();
+  const records = reader.read();
+  const payloadBytes = reader.read();
   const firstDelta = reader.read();
   const lastDelta = reader.read();
-  if (run.records > 0) {
-    run.firstTime = header.baseTime + firstDelta;
-    run.lastTime = run.firstTime + lastDelta;
-  }
-  if (!isStorable(run.lastSequence) || !isStorable(run.firstTime) || !isStorable(run.lastTime)) return false;
-  return decodeEntries(reader, header, run);
+  const firstTime = records === 0 ? 0 : header.baseTime + firstDelta;
+  const lastTime = records === 0 ? 0 : firstTime + lastDelta;
+  if (!isStorable(lastSequence) || !isStorable(firstTime) || !isStorable(lastTime)) return false;
+  target.restoreRun(partition, { firstSequence, lastSequence, records, payloadBytes, firstTime, lastTime });
+  return decodeEntries(reader, header, lastSequence, target);
 }
 
 /** They ascend, by sequence and by place, and lie inside the segment. */
-function decodeEntries(reader: VarintReader, { firstOffset, endOffset }: IndexHeader, run: ReturnType<IndexTarget["run"]>): boolean {
+function decodeEntries(reader: VarintReader, { firstOffset, endOffset }: IndexHeader, lastSequence: number, target: IndexTarget): boolean {
   const entries = reader.read();
   let sequence = 0;
   let page = 0;
@@ -279,9 +283,9 @@ function decodeEntries(reader: VarintReader, { firstOffset, endOffset }: IndexHe
     const blockOffset = page * pageBytes;
     const frameOffset = reader.read() * 8;
     const isInside = blockOffset >= firstOffset && frameOffset < blockBytesMax && blockOffset + frameOffset < endOffset;
-    if (step === 0 || sequence > run.lastSequence || !isInside || blockOffset + frameOffset <= position) return false;
+    if (step === 0 || sequence > lastSequence || !isInside || blockOffset + frameOffset <= position) return false;
     position = blockOffset + frameOffset;
-    run.restoreEntry({ sequence, blockOffset, frameOffset });
+    target.restoreEntry(sequence, blockOffset, frameOffset);
   }
   return reader.valid;
 }

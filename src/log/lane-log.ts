@@ -16,7 +16,7 @@ import { type Cursor, hasPosition, LogCursor } from "./cursor.js";
 import type { Lane } from "./lane.js";
 import { openReader, openWriter, type OpenedReader, type OpenedWriter } from "./open-log.js";
 import { resolveOptions, type LogOptions, type ResolvedOptions } from "./options.js";
-import { LanePartition, readOnlyError } from "./lane-partition.js";
+import { LanePartition, readOnlyError, type PartitionHome } from "./lane-partition.js";
 import type { Log, LogInfo, LogStats, PartitionOptions, WriteItem } from "./log.js";
 import { checkCursorName, checkDirectory, checkedItems, checkPartitionName, checkPlacement, noPlacement, type CheckedItem } from "./log-arguments.js";
 import type { ReadOnlyLane } from "./read-only-lane.js";
@@ -33,9 +33,10 @@ export class LaneLog implements Log {
   readonly #options: ResolvedOptions;
   readonly #storage: Storage;
   readonly #opened: OpenedWriter | OpenedReader;
-  readonly #partitions = new Map<string, LanePartition>();
-  /** Lanes of partitions that were placed but have no record yet. */
-  readonly #placed = new Map<string, number>();
+  /** One per lane. */
+  readonly #homes: readonly PartitionHome[];
+  /** Partitions that were asked for and have no record yet: all that wait for the first one wait on one object. */
+  readonly #unborn = new Map<string, LanePartition>();
   #closing: Promise<void> | null = null;
 
   private constructor(environment: LogEnvironment, directory: string, options: ResolvedOptions, opened: OpenedWriter | OpenedReader) {
@@ -43,6 +44,13 @@ export class LaneLog implements Log {
     this.#options = options;
     this.#storage = storage;
     this.#opened = opened;
+    this.#homes = opened.lanes.map((lane: Lane | ReadOnlyLane) => ({
+      source: "shelf" in lane ? lane.shelf : lane,
+      writer: "shelf" in lane ? lane : null,
+      table: lane.table,
+      recordBytesMax: options.recordBytesMax,
+      unborn: this.#unborn,
+    }));
     const superblock = opened.kind === "writer" ? opened.superblock.current : opened.superblock;
     this.info = {
       directory,
@@ -106,27 +114,30 @@ export class LaneLog implements Log {
   }
 
   partition(name: string, options: PartitionOptions = noPlacement): LanePartition {
-    const known = this.#partitions.get(name);
-    if (known !== undefined && options === noPlacement && !isHiddenName(name)) return known;
+    if (options === noPlacement && !isHiddenName(name)) {
+      const known = this.#find(name);
+      if (known !== undefined) return known;
+    }
     checkPartitionName(name);
     return this.named(name, options);
   }
 
+  /** No object is kept for a partition that exists: a hundred thousand would cost as much as the partitions. */
+  #find(name: string): LanePartition | undefined {
+    for (const home of this.#homes) if (home.table.byName(name) !== undefined) return new LanePartition(name, home);
+    return this.#unborn.get(name);
+  }
+
   /** As `partition`, also the log's own. */
   named(name: string, options: PartitionOptions = noPlacement): LanePartition {
-    const known = this.#partitions.get(name);
-    if (known !== undefined && options === noPlacement) return known;
+    const found = options === noPlacement ? this.#find(name) : undefined;
+    if (found !== undefined) return found;
     checkPlacement(options);
-    const lane = this.#laneOf(name, options);
+    const home = this.#homes[this.#laneOf(name, options)] as PartitionHome;
+    const known = this.#unborn.get(name);
     if (known !== undefined) return known;
-    const home = this.#opened.lanes[lane] as Lane | ReadOnlyLane;
-    const partition = new LanePartition(name, {
-      source: "shelf" in home ? home.shelf : home,
-      writer: "shelf" in home ? home : null,
-      table: home.table,
-      recordBytesMax: this.#options.recordBytesMax,
-    });
-    this.#partitions.set(name, partition);
+    const partition = new LanePartition(name, home);
+    if (home.table.byName(name) === undefined) this.#unborn.set(name, partition);
     return partition;
   }
 
@@ -234,9 +245,7 @@ export class LaneLog implements Log {
       if (asked === undefined || asked === existing) return existing;
       throw new RingwallError("RINGWALL_CROSS_LANE", `the partition lives on lane ${String(existing)} and can't move to lane ${String(asked)}`, { place: { partition: name } });
     }
-    const chosen = asked ?? this.#emptiestLane();
-    this.#placed.set(name, chosen);
-    return chosen;
+    return asked ?? this.#emptiestLane();
   }
 
   #partitionNear(name: string, lane: number | undefined): LanePartition {
@@ -247,7 +256,7 @@ export class LaneLog implements Log {
   /** The lane that the partition lives on, or was placed on before its first record. */
   #knownLane(name: string): number | undefined {
     const lane = this.#opened.lanes.findIndex((candidate) => candidate.table.byName(name) !== undefined);
-    return lane === -1 ? this.#placed.get(name) : lane;
+    return lane === -1 ? this.#unborn.get(name)?.lane : lane;
   }
 
   #emptiestLane(): number {
@@ -268,11 +277,11 @@ export class LaneLog implements Log {
 }
 
 function crossLane(partitions: readonly LanePartition[]): RingwallError {
-  const homes = [...new Set(partitions)].map(({ name, lane }) => {
+  const homes = new Set(partitions.map(({ name, lane }) => {
     const cursor = cursorOf(name);
     return `${cursor === null ? JSON.stringify(name) : `cursor ${JSON.stringify(cursor)}`} on lane ${String(lane)}`;
-  });
-  return new RingwallError("RINGWALL_CROSS_LANE", `an atomic write can't span lanes (${homes.join(", ")})`, {
+  }));
+  return new RingwallError("RINGWALL_CROSS_LANE", `an atomic write can't span lanes (${[...homes].join(", ")})`, {
     remedy: "Place partitions that are written together with log.partition(name, { with: other }).",
   });
 }

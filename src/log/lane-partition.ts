@@ -20,6 +20,8 @@ export interface PartitionHome {
   readonly writer: Lane | null;
   readonly recordBytesMax: number;
   readonly table: PartitionTable;
+  /** Partitions of the log without a record; one leaves when it gets the first. */
+  readonly unborn: Map<string, unknown>;
 }
 
 export class LanePartition implements Partition {
@@ -157,6 +159,7 @@ export class LanePartition implements Partition {
       });
     }
     this.#state = table.reserve(this.name, found ?? undefined);
+    this.#home.unborn.delete(this.name);
     return this.#state;
   }
 

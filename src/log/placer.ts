@@ -5,7 +5,7 @@
 import { assert } from "../base/assert.js";
 import { roundUp8 } from "../base/numbers.js";
 import type { PartitionState, PartitionTable } from "../core/partition-table.js";
-import type { SegmentIndex, PartitionRun } from "../core/segment-index.js";
+import type { SegmentIndex } from "../core/segment-index.js";
 import { frameFlag, frameHeaderBytes, frameKind } from "../format/frame.js";
 import type { BlockBuffer } from "./block-buffer.js";
 import { beginFrame, copyBytes, dataKind, kindBits } from "./frame-writer.js";
@@ -40,7 +40,8 @@ export class Placer {
     if (typeof data === "string") tail.memory.text.write(data, place, bytes, "utf8");
     else copyBytes(block, place, data, bytes);
     segment.holdsData = true;
-    runOf(state, index).note(sequence, block.fileOffset, frameOffset, bytes, time);
+    const slot = slotOf(state, index);
+    if (index.growing.note(slot, sequence, block.fileOffset + frameOffset, bytes, time)) index.growing.addEntry(slot, sequence, block.fileOffset, frameOffset);
     state.placedSequence = sequence;
     block.touch(state);
     block.recordCount++;
@@ -73,14 +74,14 @@ export class Placer {
     if (block === null) return false;
     const segment = block.segment as LaneSegment;
     if (kind === "truncate") {
-      const run = runOf(state, segment.index);
+      const slot = slotOf(state, segment.index);
       const last = state.lastSequence;
       const truncationsBefore = state.truncations.length;
       state.truncate({ segment: segment.ready.id, offset: block.fileOffset + (block.cursor - block.start), after: sequence });
       // Appends that came after the truncation have their sequences already; they are placed behind it.
       state.lastSequence = last;
       this.#table.noteTruncations(state.truncations.length - truncationsBefore);
-      run.truncate(sequence);
+      segment.index.growing.truncate(slot, sequence);
       this.#tail.lowerTouched(state, sequence);
     } else state.trim(sequence);
     this.#tail.putFrame(block, kindBits(frameKind[kind]), state.id, sequence, emptyBytes);
@@ -147,15 +148,16 @@ export class Placer {
   /** The record whose first frame was just placed: the index has the time that the frame has. */
   #noteRecord(block: BlockBuffer, { state, sequence, data }: PlacedItem, frameOffset: number): void {
     const { index } = block.segment as LaneSegment;
-    runOf(state, index).note(sequence, block.fileOffset, frameOffset, data.length, this.#tail.lastTime);
+    const slot = slotOf(state, index);
+    if (index.growing.note(slot, sequence, block.fileOffset + frameOffset, data.length, this.#tail.lastTime)) index.growing.addEntry(slot, sequence, block.fileOffset, frameOffset);
   }
 }
 
-/** The partition's run in the segment. Hot. */
-function runOf(state: PartitionState, index: SegmentIndex): PartitionRun {
-  if (state.run === null || state.runSegment !== index.segment) {
-    state.run = index.run(state.id);
+/** The slot of the partition's run in the segment. Hot. */
+function slotOf(state: PartitionState, index: SegmentIndex): number {
+  if (state.runSegment !== index.segment) {
+    state.runSlot = index.growing.open(state.id);
     state.runSegment = index.segment;
   }
-  return state.run;
+  return state.runSlot;
 }

@@ -12,6 +12,7 @@ import { loadSegmentIndex } from "../recovery/load-segment-index.js";
 import type { RecoveredLane } from "../recovery/recovered-lane.js";
 import type { Storage } from "../storage/storage.js";
 import { DurableWaiters } from "./durable-waiters.js";
+import { IndexCache } from "./index-cache.js";
 import type { LaneLooks, Look } from "./lane-looks.js";
 import { LookPace } from "./look-pace.js";
 import type { ReadSource } from "./read-source.js";
@@ -20,8 +21,6 @@ import { segmentFilesOf } from "./segment-files.js";
 /** What a look took, so many times, passes before the next: one that recovered the lane anew must not become a habit. */
 const anewPauseShare = 8;
 const onwardPauseShare = 1;
-/** Indexes of sealed segments kept in memory. */
-const cachedIndexesMax = 32;
 
 export interface ReadOnlyLaneOptions {
   readonly lane: number;
@@ -50,8 +49,8 @@ export class ReadOnlyLane implements ReadSource {
   readonly #pace: LookPace;
   /** Of the current segment, which may grow. */
   #current: SegmentIndex | null = null;
-  /** Of the others; least recently used first. */
-  readonly #indexes = new Map<number, SegmentIndex>();
+  /** Of the others. */
+  readonly #indexes = new IndexCache();
   #ids: readonly number[] = [];
   /** Looks and those who ask for one take turns. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -87,13 +86,10 @@ export class ReadOnlyLane implements ReadSource {
   async segmentIndex(segment: number): Promise<SegmentIndex> {
     if (segment === this.#current?.segment) return this.#current;
     const known = this.#indexes.get(segment);
-    if (known !== undefined) {
-      this.#remember(known);
-      return known;
-    }
+    if (known !== undefined) return known;
     const { directory, lane, uuid, alignment, kernels, files } = this;
     const index = await loadSegmentIndex({ files, directory, lane, uuid, alignment, kernels, segment });
-    this.#remember(index);
+    this.#indexes.add(index);
     return index;
   }
 
@@ -146,7 +142,7 @@ export class ReadOnlyLane implements ReadSource {
   }
 
   #enter(index: SegmentIndex): void {
-    if (this.#current !== null) this.#remember(this.#current);
+    if (this.#current !== null) this.#indexes.add(this.#current);
     this.#indexes.delete(index.segment);
     this.#current = index;
   }
@@ -154,16 +150,8 @@ export class ReadOnlyLane implements ReadSource {
   #keep(ids: readonly number[], firstSegment: number): void {
     this.#ids = ids.filter((segment) => segment >= firstSegment);
     const kept = new Set(this.#ids);
-    for (const segment of this.#indexes.keys()) if (!kept.has(segment)) this.#indexes.delete(segment);
+    this.#indexes.keep(kept);
     for (const segment of ids) if (!kept.has(segment)) segmentFilesOf(this).forget(segment);
-  }
-
-  #remember(index: SegmentIndex): void {
-    this.#indexes.delete(index.segment);
-    this.#indexes.set(index.segment, index);
-    if (this.#indexes.size <= cachedIndexesMax) return;
-    const [oldest] = this.#indexes.keys();
-    this.#indexes.delete(oldest as number);
   }
 
   /** States are updated in place: readers hold them. */
@@ -211,7 +199,7 @@ function copyState(from: PartitionState, to: PartitionState): void {
   to.placedSequence = from.placedSequence;
   to.durableSequence = from.durableSequence;
   to.truncations = from.truncations;
-  to.run = from.run;
+  to.runSlot = from.runSlot;
   to.runSegment = from.runSegment;
 }
 

@@ -4,7 +4,8 @@
 // Behind the last truncation sequences only ascend, so that part is searched by halves.
 
 import type { PartitionState } from "../core/partition-table.js";
-import type { PartitionRun, SegmentIndex } from "../core/segment-index.js";
+import type { SegmentIndex } from "../core/segment-index.js";
+import type { PartitionRun } from "../core/segment-runs.js";
 import type { ReadSource } from "./read-source.js";
 
 interface Found {

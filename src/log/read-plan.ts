@@ -5,7 +5,7 @@
 // are long enough to be worth a second read. Owns no I/O.
 
 import { roundUp8 } from "../base/numbers.js";
-import { entryDistanceBytes, type PartitionRun } from "../core/segment-index.js";
+import { countUpTo, entryDistanceBytes, type PartitionRun } from "../core/segment-runs.js";
 import { frameBytes } from "../format/frame.js";
 
 /** Reading on is cheaper than a second read up to here: some ten microseconds of copying. */
@@ -115,13 +115,8 @@ function positionOf(run: PartitionRun, index: number): number {
 
 /** How many entries from the first on pass `test`, which holds up to some entry and for none behind it. */
 function countEntries(run: PartitionRun, test: (sequence: number, position: number) => boolean): number {
-  let low = 0;
-  let high = run.entryCount;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const place = run.entry(middle);
-    if (test(place.sequence, place.blockOffset + place.frameOffset)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return countUpTo(run.entryCount, (index) => {
+    const place = run.entry(index);
+    return test(place.sequence, place.blockOffset + place.frameOffset);
+  });
 }

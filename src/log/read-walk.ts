@@ -6,7 +6,8 @@
 
 import { RingwallError } from "../base/errors.js";
 import type { PartitionState } from "../core/partition-table.js";
-import { entryDistanceBytes, PartitionRun, type SegmentIndex } from "../core/segment-index.js";
+import type { SegmentIndex } from "../core/segment-index.js";
+import { emptyRun, entryDistanceBytes, type PartitionRun } from "../core/segment-runs.js";
 import type { Truncation } from "../format/checkpoint.js";
 import { BlockCursor, type CursorOutcome, type LogRecord } from "./block-cursor.js";
 import { damagedError, trimmedError, truncatedError } from "./read-errors.js";
@@ -216,7 +217,7 @@ export class ReadWalk {
     this.#cursor.dropWindow();
     const { position, expected } = this.#cursor;
     // Where only the rest of a record lies there is no entry for it: the walk extends from the first block on.
-    const run = visit.continued > 0 || visit.run === undefined ? new PartitionRun() : visit.run;
+    const run = visit.continued > 0 || visit.run === undefined ? emptyRun : visit.run;
     this.#plan = new ReadPlan({ run, position, first: expected, last, endOffset: visit.index.endOffset });
   }
 

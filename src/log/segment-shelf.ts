@@ -5,17 +5,16 @@
 
 import { RingwallError } from "../base/errors.js";
 import type { PartitionState, PartitionTable } from "../core/partition-table.js";
-import type { PartitionRun, SegmentIndex } from "../core/segment-index.js";
+import type { SegmentIndex } from "../core/segment-index.js";
+import type { PartitionRun } from "../core/segment-runs.js";
 import { indexName, segmentName } from "../format/names.js";
 import { loadSegmentIndex } from "../recovery/load-segment-index.js";
 import { writeSegmentIndex } from "../recovery/write-segment-index.js";
 import { DurableWaiters } from "./durable-waiters.js";
+import { IndexCache } from "./index-cache.js";
 import type { LaneSettings } from "./lane-settings.js";
 import type { ReadSource } from "./read-source.js";
 import { segmentFilesOf } from "./segment-files.js";
-
-/** Indexes of sealed segments kept in memory. */
-const cachedIndexesMax = 32;
 
 export class SegmentShelf implements ReadSource {
   readonly lane: number;
@@ -26,8 +25,7 @@ export class SegmentShelf implements ReadSource {
   readonly files: LaneSettings["storage"]["files"];
   readonly #settings: LaneSettings;
   readonly #waiters = new DurableWaiters();
-  /** Least recently used first. */
-  readonly #sealed = new Map<number, SegmentIndex>();
+  readonly #sealed = new IndexCache();
   #search: DeadSearch | null = null;
   /** Sealed, but their index could not be written (full disk): kept in memory. */
   readonly #unwritten = new Map<number, SegmentIndex>();
@@ -47,7 +45,10 @@ export class SegmentShelf implements ReadSource {
     this.files = storage.files;
     this.#ids = recovered.segments.map(({ segment }) => segment);
     this.#sealedUpTo = this.#ids[this.#ids.length - 2] ?? 0;
-    for (const { segment, index } of recovered.segments.slice(0, -1)) if (index !== null) this.#remember(segment, index);
+    for (const { index } of recovered.segments.slice(0, -1)) {
+      index?.pack();
+      if (index !== null) this.#sealed.add(index);
+    }
   }
 
   get segmentIds(): readonly number[] {
@@ -64,6 +65,7 @@ export class SegmentShelf implements ReadSource {
   /** Every block of the segment is durable: its index goes to disk. */
   async addSealed(index: SegmentIndex): Promise<void> {
     this.#sealedUpTo = index.segment;
+    index.pack();
     await this.#write(index);
   }
 
@@ -76,7 +78,7 @@ export class SegmentShelf implements ReadSource {
       throw error;
     }
     this.#unwritten.delete(index.segment);
-    this.#remember(index.segment, index);
+    this.#sealed.add(index);
   }
 
   /** Indexes that recovery had to rebuild go to disk, or every opening would scan their segments again. */
@@ -89,13 +91,10 @@ export class SegmentShelf implements ReadSource {
   async segmentIndex(segment: number): Promise<SegmentIndex> {
     if (segment === this.#current?.segment) return this.#current;
     const known = this.#unwritten.get(segment) ?? this.#sealed.get(segment);
-    if (known !== undefined) {
-      if (this.#sealed.delete(segment)) this.#sealed.set(segment, known);
-      return known;
-    }
+    if (known !== undefined) return known;
     const { directory, lane, uuid, alignment, kernels, files } = this;
     const index = await loadSegmentIndex({ files, directory, lane, uuid, alignment, kernels, segment });
-    this.#remember(segment, index);
+    this.#sealed.add(index);
     return index;
   }
 
@@ -165,15 +164,13 @@ export class SegmentShelf implements ReadSource {
    * last one found something live: a hundred thousand partitions that are trimmed one by one are walked through once.
    */
   #isDead(index: SegmentIndex, table: PartitionTable): boolean {
-    let search = this.#search;
-    if (search?.segment !== index.segment) {
-      const runs = index.runs.entries();
-      search = this.#search = { segment: index.segment, runs, at: runs.next() };
-    }
-    for (; search.at.done !== true; search.at = search.runs.next()) {
-      const [id, run] = search.at.value;
-      const state = table.byId(id);
-      if (state !== undefined && lastLive(index.segment, run, state) >= state.firstSequence) return false;
+    const { segment } = index;
+    const runs = index.pack();
+    if (this.#search?.segment !== segment) this.#search = { segment, dead: 0 };
+    for (const search = this.#search; search.dead < runs.size; search.dead++) {
+      const run = runs.at(search.dead);
+      const state = table.byId(runs.keyAt(search.dead));
+      if (state !== undefined && lastLive(segment, run, state) >= state.firstSequence) return false;
     }
     return true;
   }
@@ -182,21 +179,12 @@ export class SegmentShelf implements ReadSource {
     this.#waiters.fail(new RingwallError("RINGWALL_CLOSED", "the log was closed while waiting", { place: { path: this.directory } }));
     await segmentFilesOf(this).close();
   }
-
-  #remember(segment: number, index: SegmentIndex): void {
-    this.#sealed.set(segment, index);
-    if (this.#sealed.size <= cachedIndexesMax) return;
-    const [oldest] = this.#sealed.keys();
-    this.#sealed.delete(oldest as number);
-  }
 }
 
-/** How far the records of one segment are known to be dead. */
+/** How many runs of a segment, from the first on, are known to be dead. */
 interface DeadSearch {
   readonly segment: number;
-  readonly runs: Iterator<readonly [number, PartitionRun], undefined>;
-  /** The first that is not known to be. */
-  at: IteratorResult<readonly [number, PartitionRun], undefined>;
+  dead: number;
 }
 
 function lastLive(segment: number, run: PartitionRun, state: PartitionState): number {

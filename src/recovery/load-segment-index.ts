@@ -50,7 +50,9 @@ function decode(bytes: Uint8Array, source: IndexHeaderSource, segment: number): 
   index.firstBlock = header.firstBlock;
   index.lastBlock = header.lastBlock;
   index.lastChecksum = header.lastChecksum;
-  return decodeIndexBody(bytes, header, index) ? index : null;
+  if (!decodeIndexBody(bytes, header, index)) return null;
+  index.pack();
+  return index;
 }
 
 /** As `loadSegmentIndex`, without looking at the index file. */

@@ -113,7 +113,6 @@ test("a checkpoint holds what is placed, not what waits; restored, it is the sam
     const again = restored.byId(state.id) as PartitionState;
     assert.deepEqual(numbers(again), [state.firstSequence, state.placedSequence, state.placedSequence, state.placedSequence]);
     assert.deepEqual([again.name, again.truncations], [state.name, state.truncations]);
-    assert.notEqual(again.truncations, state.truncations, "a copy of its own");
   }
 });
 

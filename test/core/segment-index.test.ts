@@ -2,12 +2,16 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { entryDistanceBytes, PartitionRun, SegmentIndex } from "#src/core/segment-index.js";
+import { GrowingRuns, type GrowingRun } from "#src/core/growing-runs.js";
+import { PackedRuns } from "#src/core/packed-runs.js";
+import { SegmentIndex } from "#src/core/segment-index.js";
+import { entryDistanceBytes, type PartitionRun } from "#src/core/segment-runs.js";
+import { Random } from "../fuzz/random.js";
 
 const blockBytes = 64 * 1024;
 
 /** Records of `bytes` each, back to back in blocks; returns where each lies. */
-function fill(run: PartitionRun, count: number, bytes: number, firstSequence = 1, from = 4096): Map<number, number> {
+function fill(run: GrowingRun, count: number, bytes: number, firstSequence = 1, from = 4096): Map<number, number> {
   const places = new Map<number, number>();
   let position = from;
   for (let sequence = firstSequence; sequence < firstSequence + count; sequence++) {
@@ -21,7 +25,7 @@ function fill(run: PartitionRun, count: number, bytes: number, firstSequence = 1
 
 test("the place at or before a record is its own or at most the entry distance in front, whatever the sizes", () => {
   for (const bytes of [24, 1000, 5000, entryDistanceBytes, 3 * entryDistanceBytes]) {
-    const run = new PartitionRun();
+    const run = new SegmentIndex(1, 0, 4096).run(1);
     const places = fill(run, 500, bytes);
     for (const [sequence, position] of places) {
       const place = run.placeAtOrBefore(sequence);
@@ -37,7 +41,7 @@ test("the place at or before a record is its own or at most the entry distance i
 });
 
 test("counts, times and the range of a run", () => {
-  const run = new PartitionRun();
+  const run = new SegmentIndex(1, 0, 4096).run(1);
   assert.deepEqual([run.firstSequence, run.lastSequence, run.records, run.payloadBytes], [0, 0, 0, 0]);
   fill(run, 10, 100, 41);
   assert.deepEqual([run.firstSequence, run.lastSequence, run.records, run.payloadBytes, run.firstTime, run.lastTime], [41, 50, 10, 1000, 1041, 1050]);
@@ -45,7 +49,7 @@ test("counts, times and the range of a run", () => {
 
 test("truncate forgets what is above, at every place, and a search never starts at a dead record", () => {
   for (let after = 0; after <= 101; after++) {
-    const run = new PartitionRun();
+    const run = new SegmentIndex(1, 0, 4096).run(1);
     fill(run, 100, 3000);
     run.truncate(after);
     assert.deepEqual([run.firstSequence, run.lastSequence], after === 0 ? [0, 0] : [1, Math.min(after, 100)]);
@@ -59,14 +63,78 @@ test("truncate forgets what is above, at every place, and a search never starts 
   }
 });
 
-test("entries restored one by one are the same index", () => {
-  const run = new PartitionRun();
-  fill(run, 300, 2000);
-  const again = new PartitionRun();
-  for (let index = 0; index < run.entryCount; index++) again.restoreEntry(run.entry(index));
-  for (let sequence = 1; sequence <= 300; sequence++) assert.deepEqual(again.placeAtOrBefore(sequence), run.placeAtOrBefore(sequence));
-  assert.equal(again.entryPosition, run.entryPosition);
-  for (const index of [-1, run.entryCount, 0.5]) if (Number.isInteger(index)) assert.throws(() => run.entry(index), { name: "RingwallAssertionError" });
+function shown(runs: Iterable<readonly [number, PartitionRun]>): unknown[] {
+  return [...runs].map(([key, run]) => [
+    key, run.firstSequence, run.lastSequence, run.records, run.payloadBytes, run.firstTime, run.lastTime,
+    Array.from({ length: run.entryCount }, (_, entry) => run.entry(entry)),
+  ]);
+}
+
+test("many runs, filled in turn, truncated and packed, are those of a plain list", (t) => {
+  const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+  t.diagnostic(`SEED=${seed} replays this`);
+  const random = new Random(seed);
+  const index = new SegmentIndex(1, 0, 4096);
+  const lists = new Map<number, { sequence: number; position: number }[]>();
+  const keys = Array.from({ length: 300 }, () => 1 + random.below(2 ** random.pick([9, 20, 32]) - 1));
+  let position = 4096;
+  for (let step = 0; step < 20_000; step++) {
+    const key = random.pick(keys);
+    const list = lists.get(key) ?? [];
+    lists.set(key, list);
+    if (random.below(50) === 0) {
+      const after = random.below((list.at(-1)?.sequence ?? 0) + 2);
+      index.run(key).truncate(after);
+      while (list.length > 0 && list.at(-1)!.sequence > after) list.pop();
+      continue;
+    }
+    const bytes = 8 * random.below(3 * entryDistanceBytes / 8);
+    const sequence = (list.at(-1)?.sequence ?? 0) + 1;
+    index.run(key).note(sequence, position - (position % blockBytes), position % blockBytes, bytes, step);
+    list.push({ sequence, position });
+    position += 24 + bytes;
+  }
+  const growing = shown(index.runs);
+  assert.deepEqual([...index.runs.keys()], [...lists.keys()].sort((a, b) => a - b));
+  index.pack();
+  assert.deepEqual(shown(index.runs), growing);
+  for (const [key, list] of lists) {
+    const run = index.runs.get(key)!;
+    assert.deepEqual([run.firstSequence, run.lastSequence], list.length === 0 ? [0, 0] : [1, list.length]);
+    for (const { sequence, position: wanted } of list) {
+      const place = run.placeAtOrBefore(sequence)!;
+      const found = place.blockOffset + place.frameOffset;
+      assert.equal(list[place.sequence - 1]?.position, found);
+      assert.ok(place.sequence === sequence || wanted - found < entryDistanceBytes);
+    }
+  }
+  assert.deepEqual([index.runs.get(2 ** 32 - 1), index.runs.get(0)], [undefined, undefined]);
+  assert.throws(() => index.run(1), { name: "RingwallAssertionError" });
+});
+
+test("a look at a run goes on showing what is there; one of a run that is packed meanwhile shows what was", () => {
+  const index = new SegmentIndex(1, 0, 4096);
+  fill(index.run(7), 3, 100);
+  const look = index.runs.get(7)!;
+  index.run(7).note(4, 0, 5000, 100, 9);
+  assert.equal(look.lastSequence, 4);
+  index.pack();
+  assert.deepEqual([look.lastSequence, index.runs.get(7)!.lastSequence], [4, 4]);
+  for (const run of [look, index.runs.get(7)!]) for (const entry of [-1, run.entryCount]) assert.throws(() => run.entry(entry), { name: "RingwallAssertionError" });
+});
+
+test("100 000 packed runs of one record take at most 25 bytes each, and 8 times that while they grow", () => {
+  const growing = new GrowingRuns();
+  for (let key = 1; key <= 100_000; key++) {
+    const slot = growing.open(2 * ((key * 7919) % 100_003));
+    const position = 4096 + key * 1048;
+    assert.ok(growing.note(slot, 5 + (key % 100), position, 1000, 1.7e12 + key));
+    growing.addEntry(slot, 5 + (key % 100), position - (position % 524_288), position % 524_288);
+  }
+  const packed = new PackedRuns(growing);
+  assert.equal(packed.size, 100_000);
+  assert.ok(packed.bytes <= 25 * 100_000, `${packed.bytes}`);
+  assert.ok(growing.bytes <= 200 * 100_000, `${growing.bytes}`);
 });
 
 test("blocks lie back to back; epochs are found by offset, from their first byte to the next one's", () => {
@@ -85,10 +153,11 @@ test("voids: from their first byte, not their last", () => {
   assert.deepEqual([4999, 5000, 5999, 6000, 7999, 8000, 8007, 8008].map((position) => index.isVoid(position)), [false, true, true, false, false, true, true, false]);
 });
 
-test("one run per partition", () => {
+test("one run per key, by ascending keys", () => {
   const index = new SegmentIndex(1, 0, 4096);
-  const run = index.run(5);
-  assert.equal(index.run(5), run);
-  assert.notEqual(index.run(6), run);
-  assert.deepEqual([...index.runs.keys()], [5, 6]);
+  fill(index.run(6), 2, 100);
+  fill(index.run(5), 1, 100);
+  fill(index.run(6), 1, 100, 3);
+  assert.deepEqual([...index.runs].map(([key, { records }]) => [key, records]), [[5, 1], [6, 3]]);
+  assert.deepEqual([[...index.runs.values()].length, index.runs.size], [2, 2]);
 });

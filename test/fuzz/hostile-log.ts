@@ -342,7 +342,7 @@ class LaneWriter {
       const number = low + high * 2 ** 32;
       const isData = ((kindAndFlags >>> 24) & 0xf) === 1;
       if (isData && (kindAndFlags & recordContinued) === 0 && number > 0) index.run(partition).note(number, this.#position, at, payload.length, baseTime + time);
-      if (((kindAndFlags >>> 24) & 0xf) === 4) index.runs.get(partition)?.truncate(number);
+      if (((kindAndFlags >>> 24) & 0xf) === 4) index.truncate(partition, number);
       at += 24 + ((payload.length + 7) & ~7);
     }
   }

@@ -183,7 +183,7 @@ export class LaneBuilder implements ReadSource {
     await this.#makeRoom(0);
     this.#frame(frameKind.truncate, state.id, after, new Uint8Array(0), 0);
     state.truncate({ segment: this.segment, offset: this.index.endOffset + this.#used, after });
-    this.index.runs.get(state.id)?.truncate(after);
+    this.index.truncate(state.id, after);
     await this.cut();
   }
 

@@ -230,10 +230,10 @@ test("truncations that a new look at the disk brings again end no tail, and a ne
   const fresh = new SegmentIndex(stale.segment, stale.baseTime, stale.firstOffset);
   await fill(builder, orders, 10);
   for (const [id, run] of stale.runs) {
-    for (let entry = 0; entry < run.entryCount; entry++) fresh.run(id).restoreEntry(run.entry(entry));
-    Object.assign(fresh.run(id), { firstSequence: run.firstSequence, lastSequence: run.lastSequence, records: run.records, payloadBytes: run.payloadBytes });
+    fresh.restoreRun(id, run);
+    for (const { sequence, blockOffset, frameOffset } of Array.from({ length: run.entryCount }, (_, entry) => run.entry(entry))) fresh.restoreEntry(sequence, blockOffset, frameOffset);
   }
-  stale.runs.get(orders.id)!.lastSequence = 100;
+  stale.truncate(orders.id, 100);
   await builder.cut(false);
   fresh.epochs.push(...stale.epochs);
   fresh.endOffset = stale.endOffset;

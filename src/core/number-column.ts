@@ -1,0 +1,35 @@
+// Whole numbers in as many bytes each as the distance between the least and the greatest needs: 1, 2, 4 or 8.
+//
+// Made once, never changed. Pure.
+
+export class NumberColumn {
+  readonly #least: number;
+  readonly #distances: Uint8Array | Uint16Array | Uint32Array | Float64Array;
+
+  constructor(numbers: Float64Array) {
+    let least = numbers[0] ?? 0;
+    let greatest = least;
+    for (let index = 1; index < numbers.length; index++) {
+      const number = numbers[index] as number;
+      if (number < least) least = number;
+      else if (number > greatest) greatest = number;
+    }
+    this.#least = least;
+    this.#distances = distancesUpTo(greatest - least, numbers.length);
+    for (let index = 0; index < numbers.length; index++) this.#distances[index] = (numbers[index] as number) - least;
+  }
+
+  get bytes(): number {
+    return this.#distances.byteLength;
+  }
+
+  at(index: number): number {
+    return this.#least + (this.#distances[index] as number);
+  }
+}
+
+function distancesUpTo(greatest: number, length: number): Uint8Array | Uint16Array | Uint32Array | Float64Array {
+  if (greatest < 2 ** 8) return new Uint8Array(length);
+  if (greatest < 2 ** 16) return new Uint16Array(length);
+  return greatest < 2 ** 32 ? new Uint32Array(length) : new Float64Array(length);
+}

@@ -1,0 +1,164 @@
+// The runs of a sealed segment in few bytes: every number has a column of its own, and a column is as wide as its numbers
+// need. A run of one record takes some 20 bytes. Sorted by key, found by halves. Never changes. Pure.
+
+import { assert } from "../base/assert.js";
+import { pageBytes } from "../format/block.js";
+import type { GrowingRuns } from "./growing-runs.js";
+import { NumberColumn } from "./number-column.js";
+import { countUpTo, placeAtOrBefore, type PartitionRun, type RecordPlace, type SegmentRuns } from "./segment-runs.js";
+
+/** Frames begin at multiples of it. */
+const frameAlignment = 8;
+
+interface RunColumns {
+  readonly key: NumberColumn;
+  readonly firstSequence: NumberColumn;
+  /** How far the last sequence lies behind the first. */
+  readonly more: NumberColumn;
+  readonly records: NumberColumn;
+  readonly payloadBytes: NumberColumn;
+  readonly firstTime: NumberColumn;
+  /** From the first record to the newest. */
+  readonly millis: NumberColumn;
+  /** The run's first entry. There is one number more than runs: where the last one's entries end. */
+  readonly entry: NumberColumn;
+}
+
+interface EntryColumns {
+  /** How far it lies behind the run's first sequence. */
+  readonly step: NumberColumn;
+  readonly page: NumberColumn;
+  readonly frame: NumberColumn;
+}
+
+export class PackedRuns implements SegmentRuns {
+  readonly size: number;
+  readonly bytes: number;
+  readonly runs: RunColumns;
+  readonly entries: EntryColumns;
+
+  constructor(growing: GrowingRuns) {
+    const slots = growing.slotsByKey();
+    this.size = growing.size;
+    this.runs = packRuns(growing, slots);
+    this.entries = packEntries(growing, slots);
+    this.bytes = [...Object.values(this.runs), ...Object.values(this.entries)].reduce((sum, column: NumberColumn) => sum + column.bytes, 0);
+  }
+
+  /** By place: from 0 on, by ascending keys. */
+  keyAt(place: number): number {
+    return this.runs.key.at(place);
+  }
+
+  at(place: number): PackedRun {
+    return new PackedRun(this, place);
+  }
+
+  get(key: number): PackedRun | undefined {
+    const place = countUpTo(this.size, (index) => this.keyAt(index) < key);
+    return place < this.size && this.keyAt(place) === key ? new PackedRun(this, place) : undefined;
+  }
+
+  *keys(): IterableIterator<number> {
+    for (let place = 0; place < this.size; place++) yield this.keyAt(place);
+  }
+
+  *values(): IterableIterator<PackedRun> {
+    for (let place = 0; place < this.size; place++) yield this.at(place);
+  }
+
+  *[Symbol.iterator](): IterableIterator<readonly [key: number, run: PackedRun]> {
+    for (let place = 0; place < this.size; place++) yield [this.keyAt(place), this.at(place)];
+  }
+}
+
+class PackedRun implements PartitionRun {
+  readonly #packed: PackedRuns;
+  readonly #place: number;
+
+  constructor(packed: PackedRuns, place: number) {
+    this.#packed = packed;
+    this.#place = place;
+  }
+
+  get firstSequence(): number {
+    return this.#packed.runs.firstSequence.at(this.#place);
+  }
+
+  get lastSequence(): number {
+    return this.firstSequence + this.#packed.runs.more.at(this.#place);
+  }
+
+  get records(): number {
+    return this.#packed.runs.records.at(this.#place);
+  }
+
+  get payloadBytes(): number {
+    return this.#packed.runs.payloadBytes.at(this.#place);
+  }
+
+  get firstTime(): number {
+    return this.#packed.runs.firstTime.at(this.#place);
+  }
+
+  get lastTime(): number {
+    return this.firstTime + this.#packed.runs.millis.at(this.#place);
+  }
+
+  get entryCount(): number {
+    const { entry } = this.#packed.runs;
+    return entry.at(this.#place + 1) - entry.at(this.#place);
+  }
+
+  entry(index: number): RecordPlace {
+    assert(index >= 0 && index < this.entryCount, "entry index is in range");
+    const { runs, entries } = this.#packed;
+    const at = runs.entry.at(this.#place) + index;
+    return {
+      sequence: this.firstSequence + entries.step.at(at),
+      blockOffset: entries.page.at(at) * pageBytes,
+      frameOffset: entries.frame.at(at) * frameAlignment,
+    };
+  }
+
+  placeAtOrBefore(sequence: number): RecordPlace | null {
+    return placeAtOrBefore(this, sequence);
+  }
+}
+
+function packRuns(growing: GrowingRuns, slots: Float64Array): RunColumns {
+  const column = (number: (slot: number) => number): NumberColumn => new NumberColumn(slots.map(number));
+  const ends = new Float64Array(slots.length + 1);
+  slots.forEach((slot, place) => { ends[place + 1] = (ends[place] as number) + growing.entryCountOf(slot); });
+  return {
+    key: column((slot) => growing.keyOf(slot)),
+    firstSequence: column((slot) => growing.numberOf(slot, "firstSequence")),
+    more: column((slot) => growing.numberOf(slot, "lastSequence") - growing.numberOf(slot, "firstSequence")),
+    records: column((slot) => growing.numberOf(slot, "records")),
+    payloadBytes: column((slot) => growing.numberOf(slot, "payloadBytes")),
+    firstTime: column((slot) => growing.numberOf(slot, "firstTime")),
+    millis: column((slot) => growing.numberOf(slot, "lastTime") - growing.numberOf(slot, "firstTime")),
+    entry: new NumberColumn(ends),
+  };
+}
+
+function packEntries(growing: GrowingRuns, slots: Float64Array): EntryColumns {
+  let count = 0;
+  for (const slot of slots) count += growing.entryCountOf(slot);
+  const steps = new Float64Array(count);
+  const pages = new Float64Array(count);
+  const frames = new Float64Array(count);
+  let at = 0;
+  for (const slot of slots) {
+    const first = growing.numberOf(slot, "firstSequence");
+    const entries = growing.entryCountOf(slot);
+    for (let index = 0; index < entries; index++, at++) {
+      const { sequence, blockOffset, frameOffset } = growing.entryOf(slot, index);
+      assert(blockOffset % pageBytes === 0 && frameOffset % frameAlignment === 0, "blocks begin with a page, frames at a multiple of 8");
+      steps[at] = sequence - first;
+      pages[at] = blockOffset / pageBytes;
+      frames[at] = frameOffset / frameAlignment;
+    }
+  }
+  return { step: new NumberColumn(steps), page: new NumberColumn(pages), frame: new NumberColumn(frames) };
+}

@@ -1,0 +1,70 @@
+// What one segment holds of each partition: the shapes, and the numbers kept in as few bytes as they need.
+//
+// Runs are keyed by an integer, and iterated by ascending keys. growing-runs.ts holds those of a segment that is being
+// filled, packed-runs.ts those of a sealed one. Pure.
+
+/** A partition gets a new entry when its last one lies at least this many bytes back: a read walks no further. */
+export const entryDistanceBytes = 32 * 1024;
+
+/** Where a record lies: the block's offset in the segment file, and the frame's offset from the block's start. */
+export interface RecordPlace {
+  readonly sequence: number;
+  readonly blockOffset: number;
+  readonly frameOffset: number;
+}
+
+/** The numbers of a run. */
+export interface RunNumbers {
+  /** First and last sequence in this segment; 0 and 0 when truncation left none. */
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  /** Records and payload bytes ever written here, dead ones included. */
+  readonly records: number;
+  readonly payloadBytes: number;
+  /** Milliseconds since 1970 of the first and the newest record. */
+  readonly firstTime: number;
+  readonly lastTime: number;
+}
+
+/** One partition's part of one segment, as it is when it is looked at. */
+export interface PartitionRun extends RunNumbers {
+  readonly entryCount: number;
+  /** Entries ascend, by sequence and by place. */
+  entry(index: number): RecordPlace;
+  /** The last entry at or before `sequence`: reading forward from there meets it. Null when the run has none such. */
+  placeAtOrBefore(sequence: number): RecordPlace | null;
+}
+
+export interface SegmentRuns extends Iterable<readonly [key: number, run: PartitionRun]> {
+  readonly size: number;
+  /** Memory outside the JavaScript heap. */
+  readonly bytes: number;
+  get(key: number): PartitionRun | undefined;
+  keys(): Iterable<number>;
+  values(): Iterable<PartitionRun>;
+}
+
+/** Of a partition of which a segment holds nothing. */
+export const emptyRun: PartitionRun = {
+  firstSequence: 0, lastSequence: 0, records: 0, payloadBytes: 0, firstTime: 0, lastTime: 0, entryCount: 0,
+  entry: () => { throw new RangeError("an empty run has no entry"); },
+  placeAtOrBefore: () => null,
+};
+
+/** See `PartitionRun.placeAtOrBefore`. */
+export function placeAtOrBefore(run: PartitionRun, sequence: number): RecordPlace | null {
+  const count = countUpTo(run.entryCount, (index) => run.entry(index).sequence <= sequence);
+  return count === 0 ? null : run.entry(count - 1);
+}
+
+/** How many of `count` items from the first on pass `test`, which holds up to some item and for none behind it. */
+export function countUpTo(count: number, test: (index: number) => boolean): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (test(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
