@@ -50,7 +50,8 @@ export function highHalf(value: number): number {
 
 /** Joins two unsigned halves; the result may exceed what is allowed, and be inexact, when the bytes are damaged: see `isStorable`. */
 export function joinHalves(low: number, high: number): number {
-  return high * twoTo32 + low;
+  // A sum of floating point numbers would stay one in every field that it is kept in: 16 bytes more for each.
+  return high === 0 ? low : high * twoTo32 + low;
 }
 
 export function alignUp(value: number, alignment: number): number {

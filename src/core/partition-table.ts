@@ -3,11 +3,8 @@
 // Filled by recovery, kept by the running lane, written into each segment's checkpoint. Pure.
 
 import { assert } from "../base/assert.js";
-import { checkpointEntryBytesMax, truncationBytes, type CheckpointEntry, type Truncation } from "../format/checkpoint.js";
+import { checkpointEntryBytesMax, noTruncations, truncationBytes, type CheckpointEntry, type Truncation } from "../format/checkpoint.js";
 import { isHiddenName } from "./own-names.js";
-
-/** Shared: nearly every partition has none, and one array each would cost as much as all its numbers. */
-const noTruncations: readonly Truncation[] = [];
 
 /** One partition of a lane. A hundred thousand of them are in memory: every field counts. Fields of the append path are plain: see `ringwall bench append`. */
 export class PartitionState {
@@ -183,7 +180,7 @@ export class PartitionTable {
     state.lastSequence = entry.lastSequence;
     state.placedSequence = entry.lastSequence;
     state.durableSequence = entry.lastSequence;
-    if (entry.truncations.length > 0) state.truncations = [...entry.truncations];
+    state.truncations = entry.truncations;
     this.#truncationCount += entry.truncations.length;
     return state;
   }

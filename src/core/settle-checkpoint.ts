@@ -62,8 +62,8 @@ function reconcile(state: PartitionState, entry: CheckpointEntry, context: Check
 }
 
 /** What the checkpoint lacks has nothing to hide any more, or was only guessed. */
-function truncationsOf(state: PartitionState, entry: CheckpointEntry, { hasGuessed }: CheckpointContext): Truncation[] {
-  return hasGuessed ? withOwn(entry.truncations, state.truncations) : [...entry.truncations];
+function truncationsOf(state: PartitionState, entry: CheckpointEntry, { hasGuessed }: CheckpointContext): readonly Truncation[] {
+  return hasGuessed ? withOwn(entry.truncations, state.truncations) : entry.truncations;
 }
 
 /** Truncations that hide nothing any more may be missing from the checkpoint. */
@@ -82,7 +82,8 @@ function agrees(state: PartitionState, entry: CheckpointEntry): boolean {
  * nothing that the checkpoint's don't. Without them two whole frames of one sequence would both be live where bytes were
  * forged, and which of them is read would depend on where the reader comes from.
  */
-function withOwn(stored: readonly Truncation[], own: readonly Truncation[]): Truncation[] {
+function withOwn(stored: readonly Truncation[], own: readonly Truncation[]): readonly Truncation[] {
+  if (own.length === 0) return stored;
   const all = [...stored, ...own.filter((truncation) => !stored.some((other) => isSame(other, truncation)))];
   all.sort((a, b) => a.segment - b.segment || a.offset - b.offset);
   const kept: Truncation[] = [];
@@ -91,7 +92,7 @@ function withOwn(stored: readonly Truncation[], own: readonly Truncation[]): Tru
     for (let last = kept[kept.length - 1]; last !== undefined && last.after >= truncation.after; last = kept[kept.length - 1]) kept.pop();
     kept.push(truncation);
   }
-  return kept.length > storedTruncationsMax ? [...stored] : kept;
+  return kept.length > storedTruncationsMax ? stored : kept;
 }
 
 function isSame(a: Truncation, b: Truncation): boolean {

@@ -29,6 +29,9 @@ export interface CheckpointEntry {
   readonly truncations: readonly Truncation[];
 }
 
+/** Of nearly every partition: one array each would cost as much as its numbers do. */
+export const noTruncations: readonly Truncation[] = [];
+
 const fixedBytes = 24;
 export const truncationBytes = 24;
 
@@ -92,7 +95,7 @@ export function decodeCheckpoint(payload: Uint8Array): CheckpointEntry[] | null 
       name,
       firstSequence: readU64(view, at + 8),
       lastSequence: readU64(view, at + 16),
-      truncations: Array.from({ length: truncationCount }, (_, index) => decodeTruncation(view, at + fixedBytes + index * truncationBytes)),
+      truncations: truncationCount === 0 ? noTruncations : Array.from({ length: truncationCount }, (_, index) => decodeTruncation(view, at + fixedBytes + index * truncationBytes)),
     };
     if (!isPlausible(entry)) return null;
     entries.push(entry);
