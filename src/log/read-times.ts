@@ -8,7 +8,7 @@
 
 import { RingwallError } from "../base/errors.js";
 import type { PartitionState } from "../core/partition-table.js";
-import type { PartitionRun } from "../core/segment-index.js";
+import type { PartitionRun } from "../core/segment-runs.js";
 import { liveLast } from "./read-place.js";
 import type { ReadSource } from "./read-source.js";
 import { ReadWalk } from "./read-walk.js";
