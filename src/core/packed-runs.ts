@@ -42,7 +42,7 @@ export class PackedRuns implements SegmentRuns {
     this.size = growing.size;
     this.runs = packRuns(growing, slots);
     this.entries = packEntries(growing, slots);
-    this.bytes = [...Object.values(this.runs), ...Object.values(this.entries)].reduce((sum, column: NumberColumn) => sum + column.bytes, 0);
+    this.bytes = Object.values<NumberColumn>({ ...this.runs, ...this.entries }).reduce((sum, column) => sum + column.bytes, 0);
   }
 
   /** By place: from 0 on, by ascending keys. */
