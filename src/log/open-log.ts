@@ -10,7 +10,7 @@ import { laneDirectoryName, lockName, superblockName } from "../format/names.js"
 import { blocksInFlightUnbounded, type LaneRecord, type Superblock } from "../format/superblock.js";
 import { recoverLane } from "../recovery/recover-lane.js";
 import type { RecoveredLane } from "../recovery/recovered-lane.js";
-import { confirmSuperblock, createSuperblock, readSuperblock } from "../recovery/superblock-file.js";
+import { confirmSuperblock, createSuperblock, lanesWithFiles, readSuperblock } from "../recovery/superblock-file.js";
 import type { Storage } from "../storage/storage.js";
 import { Lane } from "./lane.js";
 import { demandNumbersLeft, demandTableFits } from "./lane-limits.js";
@@ -165,7 +165,7 @@ function notFound(directory: string): RingwallError {
 async function readOrCreate({ directory, storage, options }: OpenRequest): Promise<Superblock> {
   const names = (await storage.files.list(directory)) ?? [];
   if (names.includes(superblockName)) return (await readSuperblock(storage.files, directory)).superblock;
-  await demandNoOrphans(storage, directory, names);
+  await demandNoOrphans(storage, directory);
   const { flushMethod, alignment } = await storage.probe(directory, probeMillisMax);
   for (let lane = 0; lane < options.lanes; lane++) await storage.files.makeDirectory(laneDirectory(directory, lane));
   const lane: LaneRecord = {
@@ -186,16 +186,13 @@ async function readOrCreate({ directory, storage, options }: OpenRequest): Promi
 }
 
 /** Segments without a superblock are what is left of a log, not an empty directory: they must not be overwritten. */
-async function demandNoOrphans(storage: Storage, directory: string, names: readonly string[]): Promise<void> {
-  for (const name of names) {
-    if (!/^lane-\d{2}$/.test(name)) continue;
-    const files = (await storage.files.list(`${directory}/${name}`)) ?? [];
-    if (files.length === 0) continue;
-    throw new RingwallError("RINGWALL_DAMAGED", `the superblock is missing, but ${name} holds ${String(files.length)} files`, {
-      place: { path: `${directory}/${superblockName}` },
-      remedy: "Bring the superblock back from a copy, or run `ringwall repair`; remove the directory only if its records are not needed.",
-    });
-  }
+async function demandNoOrphans(storage: Storage, directory: string): Promise<void> {
+  const [lane] = await lanesWithFiles(storage.files, directory);
+  if (lane === undefined) return;
+  throw new RingwallError("RINGWALL_DAMAGED", `the superblock is missing, but ${lane.name} holds ${String(lane.files)} files`, {
+    place: { path: `${directory}/${superblockName}` },
+    remedy: "Bring the superblock back from a copy, or run `ringwall repair`; remove the directory only if its records are not needed.",
+  });
 }
 
 async function recoverAll({ directory, storage }: OpenRequest, superblock: Superblock): Promise<RecoveredLane[]> {

@@ -17,7 +17,8 @@ export interface ReadSuperblock {
 /** Rejects with RINGWALL_NOT_FOUND, _NOT_A_LOG, _NEWER_FORMAT or _DAMAGED. */
 export async function readSuperblock(files: FileSystem, directory: string): Promise<ReadSuperblock> {
   const path = `${directory}/${superblockName}`;
-  const verdict = decodeSuperblock(await readCopies(files, path));
+  const { bytes, isUnreadable } = await readCopies(files, path);
+  const verdict = decodeSuperblock(bytes);
   switch (verdict.kind) {
     case "valid":
       return verdict;
@@ -26,17 +27,33 @@ export async function readSuperblock(files: FileSystem, directory: string): Prom
         place: { path },
         remedy: "Open it with a newer version of ringwall.",
       });
-    case "foreign":
+    case "foreign": {
+      if (isUnreadable) throw damaged(path, "none of the four copies of the superblock can be read");
+      const lane = (await lanesWithFiles(files, directory))[0];
+      if (lane !== undefined) throw damaged(path, `no copy of the superblock begins with RINGWALL, but ${lane.name} holds ${String(lane.files)} files`);
       throw new RingwallError("RINGWALL_NOT_A_LOG", "no copy of the superblock begins with RINGWALL", {
         place: { path },
         remedy: "Check the directory; if it did hold a log, bring its superblock back from a copy.",
       });
+    }
     case "damaged":
-      throw new RingwallError("RINGWALL_DAMAGED", "none of the four copies of the superblock is valid", {
-        place: { path },
-        remedy: "Bring the superblock back from a copy, or run `ringwall repair`.",
-      });
+      throw damaged(path, "none of the four copies of the superblock is valid");
   }
+}
+
+function damaged(path: string, what: string): RingwallError {
+  return new RingwallError("RINGWALL_DAMAGED", what, { place: { path }, remedy: "Bring the superblock back from a copy, or run `ringwall repair`." });
+}
+
+/** Lane directories that are not empty: what a log is made of, whatever its superblock says. */
+export async function lanesWithFiles(files: FileSystem, directory: string): Promise<{ readonly name: string; readonly files: number }[]> {
+  const lanes: { readonly name: string; readonly files: number }[] = [];
+  for (const name of ((await files.list(directory)) ?? []).sort()) {
+    if (!/^lane-\d{2}$/.test(name)) continue;
+    const inside = (await files.list(`${directory}/${name}`)) ?? [];
+    if (inside.length > 0) lanes.push({ name, files: inside.length });
+  }
+  return lanes;
 }
 
 /** The file appears under its name with all four copies durable, or not at all. */
@@ -110,18 +127,23 @@ function joined(superblock: Superblock, copies: readonly number[]): Uint8Array {
   return Buffer.concat(copies.map((copy) => encodeSuperblock(superblock, copy)));
 }
 
-async function readCopies(files: FileSystem, path: string): Promise<Uint8Array> {
+/** What can't be read is zeros. `isUnreadable`: no copy can be. */
+async function readCopies(files: FileSystem, path: string): Promise<{ readonly bytes: Uint8Array; readonly isUnreadable: boolean }> {
   const file = await files.open(path, "read");
   try {
     const bytes = new Uint8Array(superblockBytes);
     const count = await file.readAt(bytes, 0).catch(() => -1);
-    if (count >= 0) return bytes.subarray(0, count);
+    if (count >= 0) return { bytes: bytes.subarray(0, count), isUnreadable: false };
+    let unreadable = 0;
     // One bad sector must not cost the other copies.
     for (let copy = 0; copy < superblockCopies; copy++) {
       const page = bytes.subarray(copy * pageBytes, (copy + 1) * pageBytes);
-      await file.readAt(page, copy * pageBytes).catch(() => page.fill(0));
+      await file.readAt(page, copy * pageBytes).catch(() => {
+        unreadable++;
+        page.fill(0);
+      });
     }
-    return bytes;
+    return { bytes, isUnreadable: unreadable === superblockCopies };
   } finally {
     await file.close();
   }

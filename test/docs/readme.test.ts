@@ -19,7 +19,7 @@ const programs = blocks.filter((block) => block.language === "js").map((block) =
 /** What each program prints, in order. */
 const outputs = [
   ["acknowledged: 1", "1 first", "2 second", "3 third"],
-  ["-5 1 1001 1001", "tail: 1001", "500 0 false"],
+  ["-5 1 1001 1001", "of the last minute: 1", "of the last minute: 2", "tail: 1001", "500 0 false"],
   ["2 2 billing"],
   ["durable: 2"],
   ["acknowledged: 1", "acknowledged: 1"],

@@ -59,11 +59,15 @@ const refusals: readonly Refusal[] = [
   { title: "an empty directory, read-only", prepare: (directory) => fs.mkdirSync(directory), options: { readOnly: true }, code: "RINGWALL_NOT_FOUND", place: "", message: /no log here/ },
   {
     title: "a superblock of something else", prepare: async (directory, backend) => { await smallLog(directory, backend); fs.writeFileSync(path.join(directory, "superblock"), Buffer.alloc(16_384, 7)); },
+    code: "RINGWALL_DAMAGED", place: "/superblock", message: /no copy.*RINGWALL, but lane-00 holds \d+ files.*from a copy/s,
+  },
+  {
+    title: "a superblock of something else, and no lane", prepare: (directory) => { fs.mkdirSync(directory); fs.writeFileSync(path.join(directory, "superblock"), Buffer.alloc(16_384, 7)); },
     code: "RINGWALL_NOT_A_LOG", place: "/superblock", message: /no copy.*RINGWALL.*from a copy/s,
   },
   {
     title: "an empty superblock", prepare: async (directory, backend) => { await smallLog(directory, backend); fs.truncateSync(path.join(directory, "superblock"), 0); },
-    code: "RINGWALL_NOT_A_LOG", place: "/superblock", message: /no copy/,
+    code: "RINGWALL_DAMAGED", place: "/superblock", message: /no copy.*but lane-00 holds/,
   },
   {
     title: "a newer format", prepare: async (directory, backend) => { await smallLog(directory, backend); editSuperblock(directory, makeNewer); },

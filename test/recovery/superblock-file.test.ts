@@ -137,6 +137,8 @@ test("unreadable sectors cost their copies only", async () => {
     const failing = new FailingFiles(files);
     failing.failReads(file, 0, 2 * page + 1);
     assert.deepEqual((await readSuperblock(failing, directory)).damagedCopies, [0, 1, 2]);
+    failing.failReads(file, 0, 4 * page);
+    await assert.rejects(readSuperblock(failing, directory), { code: "RINGWALL_DAMAGED", message: /none of the four copies.*can be read/ });
   });
 });
 

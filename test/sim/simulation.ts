@@ -249,8 +249,8 @@ class Run {
     if (flavour === "errors" && ["RINGWALL_IO", "RINGWALL_DISK_FULL", "RINGWALL_POISONED"].includes(error.code)) return;
     if (flavour !== "damage" || this.#damageDone === 0) return this.#fail("opening was refused", error);
     if (error.code === "RINGWALL_IO" && this.machine.counts.of("unreadable") > 0) return;
-    // Nothing of the superblock is left: lost to a lying flush of its creation, or unreadable as a whole (DURABILITY.md, S9).
-    if (error.code === "RINGWALL_NOT_A_LOG" && this.machine.counts.of("syncLie") + this.machine.counts.of("unreadable") > 0) return;
+    // Nothing of the log is left: lost to a lying flush of its creation.
+    if (error.code === "RINGWALL_NOT_A_LOG" && this.machine.counts.of("syncLie") > 0) return;
     if (error.code !== "RINGWALL_DAMAGED") return this.#fail("opening a damaged log was refused with the wrong error", error);
     this.numbers.damageReported++;
     const report = error.details as RecoveryReport | undefined;
