@@ -2,9 +2,9 @@
 
 export { RingwallError, errorCodes, type Place, type RingwallErrorCode } from "./base/errors.js";
 export type { Cursor } from "./log/cursor.js";
-export type { CursorMove, LogHandle, LogInfo, LogStats, PartitionOptions, RecordItem, WriteItem } from "./log/log.js";
+export type { CursorMove, LogHandle, LogInfo, LogStats, PartitionOptions, RecordItem, TruncateItem, WriteItem } from "./log/log.js";
 export type { DurabilityOption, LogOptions, SqpollOption } from "./log/options.js";
-export type { Partition } from "./log/partition.js";
+export type { AppendBatchOptions, Partition } from "./log/partition.js";
 export type { LogRecord, ReadOptions, TailOptions } from "./log/reader.js";
 export type { DamagedRange, LostRange, RecoveryReport } from "./recovery/recovered-lane.js";
 export { Log } from "./thread/log.js";

@@ -100,6 +100,24 @@ const writing = [
 /** Trim, truncate, checkpoints, recycling. */
 const space = [
   {
+    name: "overwrite truncates at once",
+    breaks: "The truncation of an overwrite is in force as soon as its own frame is placed: a checkpoint in the middle of its group says so, and a crash there leaves the truncated middle.",
+    edits: [{ file: "src/log/placer.ts", find: "if (effects !== null) effects.push(", replace: "if (effects !== null && item.kind === \"truncate\") this.#truncate(item.state, index, block.fileOffset + frameOffset, item.after);\n    else if (effects !== null) effects.push(" }],
+    catchers: [{ test: "log/overwrite.test", name: "larger than blocks and segments" }, lives],
+  },
+  {
+    name: "overwrite truncates outside its group",
+    breaks: "The truncation of an overwrite counts by itself: a crash behind it leaves neither the old records nor the new ones.",
+    edits: [{ file: "src/log/placer.ts", find: "this.#tail.putFrame(block, kindBits(frameKind.truncate) | groupFlags(operation, isLast), item.state.id, item.after, emptyBytes);\n    this.#note(operation, block, item, frameOffset);\n    operation.itemIndex++;\n    this.#handlePlaced(operation, block, isLast);", replace: "this.#tail.putFrame(block, kindBits(frameKind.truncate), item.state.id, item.after, emptyBytes);\n    this.#note(operation, block, item, frameOffset);\n    operation.itemIndex++;" }],
+    catchers: [lives],
+  },
+  {
+    name: "a refused overwrite has truncated",
+    breaks: "On a full disk an overwrite is refused, and the sequences of what it would have taken away are given out again.",
+    edits: [{ file: "src/log/operation.ts", find: 'item.kind === "record" ? item.sequence - 1 : item.before', replace: 'item.kind === "record" ? item.sequence - 1 : item.after' }],
+    catchers: [{ test: "log/disk-full.test", name: "an overwrite that is refused" }, lives],
+  },
+  {
     name: "trim resolves when it is placed",
     breaks: "`trim` and `truncate` resolve before their control record is durable.",
     edits: [{ file: "src/log/placer.ts", find: "block.addWaiter(resolve, 0);", replace: "resolve(0);" }],

@@ -324,8 +324,10 @@ export class Replay {
     if (kind === frameKind.define) return this.#define(frame.partition, frame.name ?? "");
     const state = this.#stateOf(frame.partition);
     if (state === undefined) return;
-    if (kind === frameKind.data) this.#applyData(state);
-    else if (!isStorable(frame.sequence)) this.#contradict(`sequence ${String(frame.sequence)} is beyond all sequences`);
+    if (kind === frameKind.data) return this.#applyData(state);
+    // A record in fragments does not go on behind it.
+    this.#record = null;
+    if (!isStorable(frame.sequence)) this.#contradict(`sequence ${String(frame.sequence)} is beyond all sequences`);
     else if (kind === frameKind.trim) state.trim(frame.sequence);
     else if (kind === frameKind.truncate) this.#truncate(state, frame.sequence);
     else this.#contradict(`a frame of unknown kind ${String(kind)}`);

@@ -2,10 +2,14 @@
 
 import { RingwallError } from "../base/errors.js";
 import type { PartitionState } from "../core/partition-table.js";
+import type { Truncation } from "../format/checkpoint.js";
+import { truncationSince } from "./read-place.js";
 
 interface Waiter {
   readonly state: PartitionState;
   readonly sequence: number;
+  /** When the wait began. */
+  readonly truncations: readonly Truncation[];
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
@@ -14,7 +18,7 @@ export class DurableWaiters {
   readonly #waiters = new Set<Waiter>();
   #failure: Error | null = null;
 
-  /** Resolves once `state.durableSequence` is above `sequence`; rejects on failure or when `signal` aborts (RINGWALL_ABORTED). */
+  /** Resolves once `state.durableSequence` is above `sequence`, or the record `sequence` is truncated away; rejects on failure or when `signal` aborts (RINGWALL_ABORTED). */
   wait(state: PartitionState, sequence: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     if (signal?.aborted === true) return Promise.reject(aborted(signal));
@@ -27,6 +31,7 @@ export class DurableWaiters {
       const waiter: Waiter = {
         state,
         sequence,
+        truncations: state.truncations,
         resolve: () => {
           signal?.removeEventListener("abort", onAbort);
           resolve();
@@ -44,7 +49,8 @@ export class DurableWaiters {
   /** The horizon moved. */
   notify(): void {
     for (const waiter of this.#waiters) {
-      if (waiter.state.durableSequence <= waiter.sequence) continue;
+      const { state, sequence, truncations } = waiter;
+      if (state.durableSequence <= sequence && truncationSince(state, truncations, sequence) === null) continue;
       this.#waiters.delete(waiter);
       waiter.resolve();
     }

@@ -13,12 +13,13 @@ import { chooseStorage, chooseStorageAgain, type StorageChoiceOptions } from "..
 import { runAll } from "../storage/run-all.js";
 import type { Storage } from "../storage/storage.js";
 import { type Cursor, hasPosition, LogCursor } from "./cursor.js";
+import type { GroupItem } from "./atomic-group.js";
 import type { Lane } from "./lane.js";
 import { openReader, openWriter, type OpenedReader, type OpenedWriter } from "./open-log.js";
 import { resolveOptions, type LogOptions, type ResolvedOptions } from "./options.js";
 import { LanePartition, readOnlyError, type PartitionHome } from "./lane-partition.js";
 import type { Log, LogInfo, LogStats, PartitionOptions, WriteItem } from "./log.js";
-import { checkCursorName, checkDirectory, checkedItems, checkPartitionName, checkPlacement, noPlacement, type CheckedItem } from "./log-arguments.js";
+import { checkCursorName, checkDirectory, checkedItems, checkPartitionName, checkPlacement, noPlacement, type NamedItem } from "./log-arguments.js";
 import type { ReadOnlyLane } from "./read-only-lane.js";
 import { noteMove } from "./trim-cursors.js";
 
@@ -170,18 +171,21 @@ export class LaneLog implements Log {
   }
 
   /** As `write`, of items that are checked: to their sequences in partitions, also the log's own. */
-  async writeNamed(named: readonly Omit<CheckedItem, "position">[]): Promise<number[]> {
+  async writeNamed(named: readonly NamedItem[]): Promise<number[]> {
     // What the batch creates goes where the rest of it lives.
     const home = named.map(({ name }) => this.#knownLane(name)).find((lane) => lane !== undefined);
-    const checked = named.map(({ name, data }) => ({ partition: this.#partitionNear(name, home), data }));
+    const checked = named.map((item) => ({ partition: this.#partitionNear(item.name, home), item }));
     const lane = (checked[0] as (typeof checked)[number]).partition.lane;
     for (const { partition } of checked) {
       if (partition.lane !== lane) throw crossLane(checked.map((item) => item.partition));
     }
     const writer = this.#writerLane(lane);
-    const records = checked.map(({ partition, data }) => ({ state: partition.stateForBatch(), data }));
-    const sequences = await writer.appendAtomic(records);
-    for (const { state } of records) if (cursorOf(state.name) !== null) noteMove(writer, state);
+    const group = checked.map(({ partition, item: { data, truncate } }): GroupItem => {
+      const state = partition.stateForBatch();
+      return truncate === undefined ? { state, data } : { state, truncate };
+    });
+    const sequences = await writer.appendAtomic(group);
+    for (const { state } of group) if (cursorOf(state.name) !== null) noteMove(writer, state);
     return sequences;
   }
 

@@ -1,12 +1,13 @@
 // A partition in its lane's own thread: arguments are checked here, the lane does the rest.
 
 import { RingwallError } from "../base/errors.js";
-import { checkpointEntryBytesMax, truncationBytes } from "../format/checkpoint.js";
+import { checkpointEntryBytesMax } from "../format/checkpoint.js";
 import { PartitionState, type PartitionTable } from "../core/partition-table.js";
 import type { Lane } from "./lane.js";
-import { hasTableRoom, partitionTruncationsMax } from "./lane-limits.js";
-import { checkedBatch } from "./log-arguments.js";
-import type { Partition } from "./partition.js";
+import { demandTruncationRoom, type GroupItem } from "./atomic-group.js";
+import { hasTableRoom } from "./lane-limits.js";
+import { checkedAfter, checkedBatch, outsideError } from "./log-arguments.js";
+import type { AppendBatchOptions, Partition } from "./partition.js";
 import type { ReadSource } from "./read-source.js";
 import { times, type PartitionTimes } from "./read-times.js";
 import { get, read, readBatches, tail, tailBatches, type LogRecord, type ReadOptions, type TailOptions } from "./reader.js";
@@ -61,12 +62,18 @@ export class LanePartition implements Partition {
     }
   }
 
-  async appendBatch(batch: readonly (Uint8Array | string)[]): Promise<{ readonly first: number; readonly last: number }> {
+  async appendBatch(batch: readonly (Uint8Array | string)[], options: AppendBatchOptions = {}): Promise<{ readonly first: number; readonly last: number }> {
     const records = checkedBatch(batch, this.#home.recordBytesMax, this.name);
+    const after = checkedAfter(options, this.name);
     const lane = this.#writer();
     const state = this.#stateToWrite();
-    const sequences = await lane.appendAtomic(records.map((data) => ({ state, data })));
-    return { first: sequences[0] as number, last: sequences[sequences.length - 1] as number };
+    const group: GroupItem[] = records.map((data) => ({ state, data }));
+    if (after !== undefined) {
+      if (after < state.firstAsked - 1 || after > state.lastSequence) throw outsideError("after", after, state.firstAsked - 1, state.lastSequence, this.name);
+      group.unshift({ state, truncate: after });
+    }
+    const last = (await lane.appendAtomic(group)).pop() as number;
+    return { first: last - records.length + 1, last };
   }
 
   enqueue(data: Uint8Array | string): number {
@@ -102,7 +109,7 @@ export class LanePartition implements Partition {
   async trim(before: number): Promise<void> {
     const lane = this.#writer();
     const last = this.lastSeq;
-    if (!Number.isSafeInteger(before) || before < 1 || before > last + 1) throw outside("before", before, 1, last + 1, this.name);
+    if (!Number.isSafeInteger(before) || before < 1 || before > last + 1) throw outsideError("before", before, 1, last + 1, this.name);
     const state = this.#found();
     if (state === null || before <= state.firstAsked) return;
     await Promise.all([lane.control("trim", state, before), trimCursors(lane)]);
@@ -113,15 +120,14 @@ export class LanePartition implements Partition {
     const lane = this.#writer();
     const state = this.#found();
     const first = state?.firstAsked ?? 1;
-    if (!Number.isSafeInteger(after) || after < first - 1) throw outside("after", after, first - 1, this.lastSeq, this.name);
-    if (state === null || after >= state.lastSequence) return;
-    const { settings, table } = lane;
-    if (state.truncations.length >= partitionTruncationsMax(settings) || !hasTableRoom(table, settings, truncationBytes)) {
-      throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "there are too many truncations in the segments that are kept", {
-        place: { partition: this.name },
-        remedy: "Trim, so that old segments go.",
-      });
+    if (!Number.isSafeInteger(after) || after < first - 1) throw outsideError("after", after, first - 1, this.lastSeq, this.name);
+    if (state === null) return;
+    if (after >= state.lastSequence) {
+      // One that took them away may still be on its way.
+      await lane.sync();
+      return;
     }
+    demandTruncationRoom(state, lane.table, lane.settings);
     await lane.control("truncate", state, after);
   }
 
@@ -172,10 +178,4 @@ export class LanePartition implements Partition {
 
 export function readOnlyError(): RingwallError {
   return new RingwallError("RINGWALL_READ_ONLY", "the log is open read-only", { remedy: "Open it without { readOnly: true }." });
-}
-
-function outside(name: string, value: unknown, min: number, max: number, partition: string): RingwallError {
-  return new RingwallError("RINGWALL_INVALID_ARGUMENT", `\`${name}\` must be an integer from ${String(min)} to ${String(max)}; it is ${String(value)}`, {
-    place: { partition },
-  });
 }

@@ -14,15 +14,16 @@ import { frameHeaderBytes } from "../format/frame.js";
 import { runAll } from "../storage/run-all.js";
 import type { BlockWriter } from "../storage/storage.js";
 import { newAcknowledgement, resolveOfLast } from "./acknowledgement.js";
+import { demandTruncations, placedItems, type GroupItem } from "./atomic-group.js";
 import type { BlockBuffer, Resolve } from "./block-buffer.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneSettings } from "./lane-settings.js";
 import { LaneStats } from "./lane-stats.js";
 import { LaneTimers } from "./lane-timers.js";
-import type { Operation, PlacedItem } from "./operation.js";
+import type { Operation, PlacedItem, PlacedRecord } from "./operation.js";
 import { OperationQueue } from "./operation-queue.js";
 import { Placer } from "./placer.js";
-import { asBytes, copied } from "./record-data.js";
+import { copied } from "./record-data.js";
 import { SegmentShelf } from "./segment-shelf.js";
 import { SegmentSupply } from "./segment-supply.js";
 import { Tail } from "./tail.js";
@@ -148,7 +149,7 @@ export class Lane {
       // The copy comes first: if there is no memory for it, no sequence is lost.
       const own = copied(data);
       const queued = ++state.lastSequence;
-      return this.#queueRecords([{ state, sequence: queued, data: own }], queued);
+      return this.#queueRecords([{ kind: "record", state, sequence: queued, data: own }], queued);
     }
     const sequence = ++state.lastSequence;
     this.#placer.placeRecord(block, state, sequence, data, bytes);
@@ -172,7 +173,7 @@ export class Lane {
       this.#demandQueueSpace(bytes);
       const own = copied(data);
       const sequence = ++state.lastSequence;
-      this.#pushRecords([{ state, sequence, data: own }], null, 0);
+      this.#pushRecords([{ kind: "record", state, sequence, data: own }], null, 0);
       return sequence;
     }
     const sequence = ++state.lastSequence;
@@ -181,16 +182,22 @@ export class Lane {
     return sequence;
   }
 
-  /** Records that become durable together or not at all. Resolves to their sequences, in order. */
-  async appendAtomic(records: readonly { readonly state: PartitionState; readonly data: Uint8Array | string }[]): Promise<number[]> {
+  /**
+   * Records, and truncations before them, that become durable together or not at all. Resolves to one number for each item, in
+   * order: the record's sequence, or the last sequence that the truncation left.
+   */
+  async appendAtomic(group: readonly GroupItem[]): Promise<number[]> {
     this.#writer.reap();
     if (this.#state.kind !== "open") throw this.refusal();
-    const bytes = records.map(({ data }) => asBytes(data));
-    const items = records.map(({ state }, index): PlacedItem => ({ state, sequence: ++state.lastSequence, data: bytes[index] as Uint8Array }));
-    const done = this.#queueRecords(items, 0);
+    demandTruncations(group, this.table, this.settings);
+    const items = placedItems(group);
+    // Of truncations that take nothing away, an earlier one may be on its way.
+    const done = items.length === 0 ? this.sync() : this.#queueRecords(items, 0);
     this.#copyWhatWaits(items);
+    const records = items.filter((item) => item.kind === "record");
     await done;
-    return items.map((item) => item.sequence);
+    let record = 0;
+    return group.map(({ truncate }) => truncate ?? (records[record++] as PlacedRecord).sequence);
   }
 
   /** Head trim or tail truncation of a partition that exists. Resolves when it is durable. */
@@ -352,7 +359,8 @@ export class Lane {
   }
 
   #pushRecords(items: readonly PlacedItem[], resolve: Resolve | null, value: number): void {
-    this.#queue.push({ kind: "records", items, itemIndex: 0, itemBytes: 0, started: false, resolve, value });
+    const effects = items.some(({ kind }) => kind === "truncate") ? [] : null;
+    this.#queue.push({ kind: "records", items, itemIndex: 0, itemBytes: 0, started: false, effects, resolve, value });
     this.#settle();
     if (this.#queue.length > 0) this.stats.waits++;
   }
@@ -363,7 +371,7 @@ export class Lane {
     if (operation?.kind !== "records" || operation.items !== items) return;
     for (let index = operation.itemIndex; index < items.length; index++) {
       const item = items[index] as PlacedItem;
-      items[index] = { ...item, data: copied(item.data) };
+      if (item.kind === "record") items[index] = { ...item, data: copied(item.data) };
     }
   }
 

@@ -6,14 +6,16 @@ import { cursorPartition, isHiddenName } from "../core/own-names.js";
 import { partitionNameBytesMax } from "../format/checkpoint.js";
 import { encodePosition } from "./cursor.js";
 import type { CursorMove, PartitionOptions, WriteItem } from "./log.js";
+import type { AppendBatchOptions } from "./partition.js";
 import { checkData } from "./record-data.js";
 
-export interface CheckedItem {
-  readonly name: string;
-  readonly data: Uint8Array | string;
-  /** Of a cursor's move; null for a record. */
-  readonly position: number | null;
-}
+/** A record for the partition of that name, or the last sequence that stays of it. */
+export type NamedItem =
+  | { readonly name: string; readonly data: Uint8Array | string; readonly truncate?: undefined }
+  | { readonly name: string; readonly truncate: number; readonly data?: undefined };
+
+/** `position`: of a cursor's move; null for what a partition is given. */
+export type CheckedItem = NamedItem & { readonly position: number | null };
 
 export function checkDirectory(directory: unknown): asserts directory is string {
   if (typeof directory === "string" && directory !== "" && !directory.includes("\0")) return;
@@ -59,15 +61,46 @@ export function checkedBatch(batch: unknown, recordBytesMax: number, partition: 
   return batch as readonly (Uint8Array | string)[];
 }
 
+/** `after` of a batch: undefined where it only appends. What it may be at most the lane alone knows. */
+export function checkedAfter(options: AppendBatchOptions | null, partition: string): number | undefined {
+  if (typeof options !== "object" || options === null) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "a batch's options must be an object", { place: { partition } });
+  const unknown = Object.keys(options).find((key) => key !== "after");
+  if (unknown !== undefined) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `there is no option \`${unknown}\``, { place: { partition }, remedy: "Known is: after." });
+  const { after } = options;
+  if (after !== undefined) checkLastKept("after", after, partition);
+  return after;
+}
+
 export function checkedItems(items: unknown, recordBytesMax: number): CheckedItem[] {
   if (!Array.isArray(items) || items.length === 0) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "write takes an array of one item at least");
-  return (items as readonly (WriteItem | null | undefined)[]).map((item) => {
-    if (typeof item !== "object" || item === null) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "an item of write must be { partition, data } or { cursor, seq }");
+  const begun = new Set<string>();
+  return (items as readonly (WriteItem | null | undefined)[]).map((item): CheckedItem => {
+    if (typeof item !== "object" || item === null) {
+      throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "an item of write must be { partition, data }, { partition, truncate } or { cursor, seq }");
+    }
     if ("cursor" in item) return checkedMove(item);
-    const { partition, data } = item;
-    checkPartitionName(partition);
-    checkData(data, recordBytesMax, partition);
-    return { name: partition, data, position: null };
+    const { partition: name, data, truncate } = item;
+    checkPartitionName(name);
+    const isFirst = !begun.has(name);
+    begun.add(name);
+    if (truncate === undefined) {
+      checkData(data, recordBytesMax, name);
+      return { name, data, position: null };
+    }
+    checkLastKept("truncate", truncate, name);
+    if (isFirst && data === undefined) return { name, truncate, position: null };
+    throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "a write truncates a partition once at most, in an item of its own before its records", { place: { partition: name } });
+  });
+}
+
+function checkLastKept(name: string, value: unknown, partition: string): void {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return;
+  throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `\`${name}\` must be an integer from 0 on; it is ${String(value)}`, { place: { partition } });
+}
+
+export function outsideError(name: string, value: unknown, min: number, max: number, partition: string): RingwallError {
+  return new RingwallError("RINGWALL_INVALID_ARGUMENT", `\`${name}\` must be an integer from ${String(min)} to ${String(max)}; it is ${String(value)}`, {
+    place: { partition },
   });
 }
 

@@ -59,6 +59,14 @@ export interface PartitionOptions {
 export interface RecordItem {
   readonly partition: string;
   readonly data: Uint8Array | string;
+  readonly truncate?: undefined;
+}
+
+/** For `log.write`: the partition's records above `truncate` go, before its first record in the same write. */
+export interface TruncateItem {
+  readonly partition: string;
+  readonly truncate: number;
+  readonly data?: undefined;
 }
 
 /** One cursor, by name, and where to: for `log.write`. */
@@ -67,7 +75,7 @@ export interface CursorMove {
   readonly seq: number;
 }
 
-export type WriteItem = RecordItem | CursorMove;
+export type WriteItem = RecordItem | TruncateItem | CursorMove;
 
 /** Names a log whose lane runs in a thread: any thread of the process makes it its own with `Log.attach`. Can be cloned and sent on. */
 export interface LogHandle {
@@ -100,8 +108,9 @@ export interface Log {
   cursors(): Cursor[];
 
   /**
-   * Appends records to several partitions and moves cursors; all of it becomes durable together or not at all. Resolves to the
-   * records' sequences and the cursors' positions, in order.
+   * Appends records to several partitions, truncates some before, and moves cursors; all of it becomes durable together or not at
+   * all: after a crash it is there, or what was before. `truncate` may be from `firstSeq - 1` to `lastSeq`, once for a partition.
+   * Resolves to one number for each item, in order: the record's sequence, `truncate`, or the cursor's position.
    * Rejects with RINGWALL_CROSS_LANE when they live on different lanes; else as `Partition.append`.
    */
   write(items: readonly WriteItem[]): Promise<number[]>;

@@ -1,15 +1,37 @@
 // Work that waits for space in a lane, first in, first out: appends that did not fit, batches, large records, control records.
 
 import type { PartitionState } from "../core/partition-table.js";
+import type { SegmentIndex } from "../core/segment-index.js";
 import type { Resolve } from "./block-buffer.js";
 
-export interface PlacedItem {
+export interface PlacedRecord {
+  readonly kind: "record";
   readonly state: PartitionState;
   readonly sequence: number;
   readonly data: Uint8Array;
 }
 
-/** Records that become durable together: one record, a record in fragments, or a batch. */
+/** Takes the partition's records above `after` away, together with what else its group does. */
+export interface PlacedTruncation {
+  readonly kind: "truncate";
+  readonly state: PartitionState;
+  readonly after: number;
+  /** `lastSequence` before it: for undoing one that never was placed. */
+  readonly before: number;
+}
+
+export type PlacedItem = PlacedRecord | PlacedTruncation;
+
+/** What a frame that is placed will change of its partition's run and truncations. */
+export interface GroupEffect {
+  readonly item: PlacedItem;
+  readonly index: SegmentIndex;
+  readonly blockOffset: number;
+  readonly frameOffset: number;
+  readonly time: number;
+}
+
+/** Records, and truncations before them, that become durable together: one record, a record in fragments, or a batch. */
 export interface RecordsOperation {
   readonly kind: "records";
   readonly items: readonly PlacedItem[];
@@ -17,6 +39,8 @@ export interface RecordsOperation {
   itemIndex: number;
   itemBytes: number;
   started: boolean;
+  /** Of the frames placed so far, when there is a truncation among the items; null otherwise, and then each took effect at once. */
+  readonly effects: GroupEffect[] | null;
   /** Gets `value` once all is durable, or placed when `durability` acknowledges at once; null for an enqueue. */
   readonly resolve: Resolve | null;
   readonly value: number;
@@ -41,8 +65,12 @@ export type Operation = RecordsOperation | ControlOperation | SyncOperation;
 
 export function bytesOf(operation: RecordsOperation): number {
   let bytes = 0;
-  for (const item of operation.items) bytes += item.data.length;
+  for (const item of operation.items) bytes += payloadBytes(item);
   return bytes;
+}
+
+export function payloadBytes(item: PlacedItem): number {
+  return item.kind === "record" ? item.data.length : 0;
 }
 
 /** Gives back the sequences of operations that were never placed: the newest first. */
@@ -50,9 +78,9 @@ export function undoSequences(operations: readonly Operation[]): void {
   for (let index = operations.length - 1; index >= 0; index--) {
     const operation = operations[index] as Operation;
     if (operation.kind === "records") {
-      for (let item = operation.items.length - 1; item >= 0; item--) {
-        const { state, sequence } = operation.items[item] as PlacedItem;
-        state.lastSequence = sequence - 1;
+      for (let index = operation.items.length - 1; index >= 0; index--) {
+        const item = operation.items[index] as PlacedItem;
+        item.state.lastSequence = item.kind === "record" ? item.sequence - 1 : item.before;
       }
     } else if (operation.kind === "truncate") operation.state.lastSequence = operation.before;
     else if (operation.kind === "trim") operation.state.firstAsked = operation.before;

@@ -5,6 +5,11 @@
 import type { PartitionTimes } from "./read-times.js";
 import type { LogRecord, ReadOptions, TailOptions } from "./reader.js";
 
+export interface AppendBatchOptions {
+  /** These records follow that one: what was above it goes, in the same atomic step. From `firstSeq - 1` to `lastSeq`. */
+  readonly after?: number | undefined;
+}
+
 export interface Partition {
   readonly name: string;
   /** The lane that the partition lives on, for ever. Of a log of several lanes in another thread: -1 until an operation on a new partition has resolved. */
@@ -25,8 +30,13 @@ export interface Partition {
    */
   append(data: Uint8Array | string): Promise<number>;
 
-  /** Appends records that become durable together or not at all. Resolves to their first and last sequence. Rejects as `append`. */
-  appendBatch(batch: readonly (Uint8Array | string)[]): Promise<{ readonly first: number; readonly last: number }>;
+  /**
+   * Appends records that become durable together or not at all. Resolves to their first and last sequence. Rejects as `append`.
+   *
+   * `{ after: n }`, for consensus logs, is `truncate(n)` and the append as one step: the records become n + 1, …, and after a crash
+   * either they are there or all that was there before, never the truncated middle. A refused one takes nothing away.
+   */
+  appendBatch(batch: readonly (Uint8Array | string)[], options?: AppendBatchOptions): Promise<{ readonly first: number; readonly last: number }>;
 
   /**
    * Appends one record without waiting; returns its sequence. It is durable after the next `await log.sync()`.
@@ -41,7 +51,10 @@ export interface Partition {
   readBatches(options?: ReadOptions): AsyncGenerator<LogRecord[], undefined, undefined>;
   /** Durable records in order. */
   read(options?: ReadOptions): AsyncGenerator<LogRecord, undefined, undefined>;
-  /** Durable records in order, then each as it becomes durable, until the loop is left or `signal` aborts. */
+  /**
+   * Durable records in order, then each as it becomes durable, until the loop is left or `signal` aborts. When records that it has
+   * given are truncated away it rejects with RINGWALL_NOT_FOUND; `details.truncatedAfter` is the last that stays: tail anew from behind it.
+   */
   tail(options?: TailOptions): AsyncGenerator<LogRecord, undefined, undefined>;
   /** As `tail`, in arrays. */
   tailBatches(options?: TailOptions): AsyncGenerator<LogRecord[], undefined, undefined>;

@@ -11,7 +11,7 @@ import type { BlockBuffer } from "./block-buffer.js";
 import { beginFrame, copyBytes, dataKind, kindBits } from "./frame-writer.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneStats } from "./lane-stats.js";
-import type { ControlOperation, PlacedItem, RecordsOperation } from "./operation.js";
+import { payloadBytes, type ControlOperation, type GroupEffect, type PlacedItem, type PlacedRecord, type PlacedTruncation, type RecordsOperation } from "./operation.js";
 import type { Tail } from "./tail.js";
 
 /** A fragment is worth its header from this size on. */
@@ -56,34 +56,27 @@ export class Placer {
       if (this.#isGroup(operation)) this.#tail.keepTogether(this.#frameBytesOf(operation));
     }
     while (operation.itemIndex < operation.items.length) {
-      if (!this.#placeFragment(operation, operation.items[operation.itemIndex] as PlacedItem)) return null;
+      const item = operation.items[operation.itemIndex] as PlacedItem;
+      if (item.kind === "record" ? !this.#placeFragment(operation, item) : !this.#placeTruncation(operation, item)) return null;
     }
     const block = this.#tail.open;
     assert(block !== null, "the last frame of an operation lies in the open block");
-    for (const { state, sequence } of operation.items) {
-      state.placedSequence = sequence;
-      block.touch(state);
+    for (const effect of operation.effects ?? []) this.#takeEffect(effect);
+    for (const item of operation.items) {
+      block.touch(item.state);
+      if (item.kind === "truncate") continue;
+      item.state.placedSequence = item.sequence;
+      block.recordCount++;
+      this.#stats.records++;
     }
-    block.recordCount += operation.items.length;
-    this.#stats.records += operation.items.length;
     return block;
   }
 
   placeControl({ kind, state, sequence, resolve }: ControlOperation): boolean {
     const block = this.#tail.blockWith(frameHeaderBytes, "control");
     if (block === null) return false;
-    const segment = block.segment as LaneSegment;
-    if (kind === "truncate") {
-      const slot = slotOf(state, segment.index);
-      const last = state.lastSequence;
-      const truncationsBefore = state.truncations.length;
-      state.truncate({ segment: segment.ready.id, offset: block.fileOffset + (block.cursor - block.start), after: sequence });
-      // Appends that came after the truncation have their sequences already; they are placed behind it.
-      state.lastSequence = last;
-      this.#table.noteTruncations(state.truncations.length - truncationsBefore);
-      segment.index.growing.truncate(slot, sequence);
-      this.#tail.lowerTouched(state, sequence);
-    } else state.trim(sequence);
+    if (kind === "truncate") this.#truncate(state, (block.segment as LaneSegment).index, block.fileOffset + (block.cursor - block.start), sequence);
+    else state.trim(sequence);
     this.#tail.putFrame(block, kindBits(frameKind[kind]), state.id, sequence, emptyBytes);
     block.touch(state);
     block.addWaiter(resolve, 0);
@@ -107,18 +100,52 @@ export class Placer {
   }
 
   #isGroup({ items }: RecordsOperation): boolean {
-    return items.length > 1 || frameHeaderBytes + roundUp8((items[0] as PlacedItem).data.length) > this.#tail.frameBytesMax;
+    return items.length > 1 || frameHeaderBytes + roundUp8(payloadBytes(items[0] as PlacedItem)) > this.#tail.frameBytesMax;
   }
 
   /** Bytes of all frames of an operation, at most: the first fragment of a record is shorter than a block. */
   #frameBytesOf({ items }: RecordsOperation): number {
     let bytes = 0;
-    for (const { data } of items) bytes += roundUp8(data.length) + frameHeaderBytes * (2 + Math.ceil(data.length / this.#tail.frameBytesMax));
+    for (const item of items) bytes += roundUp8(payloadBytes(item)) + frameHeaderBytes * (2 + Math.ceil(payloadBytes(item) / this.#tail.frameBytesMax));
     return bytes;
   }
 
+  /** The truncation whose frame stands at `offset` of the segment. */
+  #truncate(state: PartitionState, index: SegmentIndex, offset: number, after: number): void {
+    const last = state.lastSequence;
+    const truncationsBefore = state.truncations.length;
+    state.truncate({ segment: index.segment, offset, after });
+    // Appends that came after the truncation have their sequences already; they are placed behind it.
+    state.lastSequence = last;
+    this.#table.noteTruncations(state.truncations.length - truncationsBefore);
+    index.growing.truncate(slotOf(state, index), after);
+    this.#tail.lowerTouched(state, after);
+  }
+
+  /**
+   * Of a group with a truncation nothing takes effect before its last frame is placed. 1. the truncation's frame is placed, and the
+   * rest of the group waits for the next segment; 2. that one's checkpoint says that the old records are gone; 3. power fails;
+   * 4. recovery drops the group, and neither the old records are there nor the new ones.
+   */
+  #takeEffect({ item, index, blockOffset, frameOffset, time }: GroupEffect): void {
+    if (item.kind === "truncate") this.#truncate(item.state, index, blockOffset + frameOffset, item.after);
+    else noteRecord(item, { index, blockOffset, frameOffset, time });
+  }
+
+  #placeTruncation(operation: RecordsOperation, item: PlacedTruncation): boolean {
+    const block = this.#tail.blockWith(frameHeaderBytes);
+    if (block === null) return false;
+    const isLast = operation.itemIndex === operation.items.length - 1;
+    const frameOffset = block.cursor - block.start;
+    this.#tail.putFrame(block, kindBits(frameKind.truncate) | groupFlags(operation, isLast), item.state.id, item.after, emptyBytes);
+    this.#note(operation, block, item, frameOffset);
+    operation.itemIndex++;
+    this.#handlePlaced(operation, block, isLast);
+    return true;
+  }
+
   /** The next frame of an operation: the rest of a record, or as much of it as the block takes. */
-  #placeFragment(operation: RecordsOperation, item: PlacedItem): boolean {
+  #placeFragment(operation: RecordsOperation, item: PlacedRecord): boolean {
     const rest = item.data.length - operation.itemBytes;
     const whole = frameHeaderBytes + roundUp8(rest);
     // What fits into an empty block is not cut in two; what doesn't is cut where the block ends.
@@ -127,30 +154,47 @@ export class Placer {
     const bytes = Math.min(rest, block.limit - block.cursor - frameHeaderBytes);
     const endsRecord = bytes === rest;
     const isLast = endsRecord && operation.itemIndex === operation.items.length - 1;
-    let flags: number = dataKind;
-    if (operation.started) flags |= frameFlag.groupContinued;
-    if (!isLast) flags |= frameFlag.groupGoesOn;
+    let flags: number = dataKind | groupFlags(operation, isLast);
     if (operation.itemBytes > 0) flags |= frameFlag.recordContinued;
     if (!endsRecord) flags |= frameFlag.recordGoesOn;
     const frameOffset = block.cursor - block.start;
     this.#tail.putFrame(block, flags, item.state.id, item.sequence, item.data.subarray(operation.itemBytes, operation.itemBytes + bytes));
-    if (operation.itemBytes === 0) this.#noteRecord(block, item, frameOffset);
-    operation.started = true;
-    if (isLast) this.#tail.handleGroupEnd(block);
-    else this.#tail.groupIsOpen = true;
+    if (operation.itemBytes === 0) this.#note(operation, block, item, frameOffset);
     this.#stats.payloadBytes += bytes;
     operation.itemBytes = endsRecord ? 0 : operation.itemBytes + bytes;
     if (endsRecord) operation.itemIndex++;
-    if (!isLast && this.#tail.commit.isEager(block.cursor - block.start, block.recordCount)) this.#tail.closeBlock();
+    this.#handlePlaced(operation, block, isLast);
     return true;
   }
 
-  /** The record whose first frame was just placed: the index has the time that the frame has. */
-  #noteRecord(block: BlockBuffer, { state, sequence, data }: PlacedItem, frameOffset: number): void {
-    const { index } = block.segment as LaneSegment;
-    const slot = slotOf(state, index);
-    if (index.growing.note(slot, sequence, block.fileOffset + frameOffset, data.length, this.#tail.lastTime)) index.growing.addEntry(slot, sequence, block.fileOffset, frameOffset);
+  #handlePlaced(operation: RecordsOperation, block: BlockBuffer, isLast: boolean): void {
+    operation.started = true;
+    if (isLast) {
+      this.#tail.handleGroupEnd(block);
+      return;
+    }
+    this.#tail.groupIsOpen = true;
+    if (this.#tail.commit.isEager(block.cursor - block.start, block.recordCount)) this.#tail.closeBlock();
   }
+
+  /** What the item's first frame, which was just placed, changes: at once, or with its group. The index has the time that the frame has. */
+  #note({ effects }: RecordsOperation, block: BlockBuffer, item: PlacedItem, frameOffset: number): void {
+    const { index } = block.segment as LaneSegment;
+    const time = this.#tail.lastTime;
+    if (effects !== null) effects.push({ item, index, blockOffset: block.fileOffset, frameOffset, time });
+    else if (item.kind === "record") noteRecord(item, { index, blockOffset: block.fileOffset, frameOffset, time });
+  }
+}
+
+function noteRecord({ state, sequence, data }: PlacedRecord, { index, blockOffset, frameOffset, time }: Omit<GroupEffect, "item">): void {
+  const { growing } = index;
+  const slot = slotOf(state, index);
+  if (growing.note(slot, sequence, blockOffset + frameOffset, data.length, time)) growing.addEntry(slot, sequence, blockOffset, frameOffset);
+}
+
+/** Of the operation's next frame. */
+function groupFlags({ started }: RecordsOperation, isLast: boolean): number {
+  return (started ? frameFlag.groupContinued : 0) | (isLast ? 0 : frameFlag.groupGoesOn);
 }
 
 /** The slot of the partition's run in the segment. Hot. */

@@ -11,7 +11,7 @@ import { emptyRun, entryDistanceBytes, type PartitionRun } from "../core/segment
 import type { Truncation } from "../format/checkpoint.js";
 import { BlockCursor, type CursorOutcome, type LogRecord } from "./block-cursor.js";
 import { damagedError, trimmedError, truncatedError } from "./read-errors.js";
-import { findSegment, firstNamedAbove, liveLast } from "./read-place.js";
+import { findSegment, firstNamedAbove, liveLast, truncationSince } from "./read-place.js";
 import { ReadPlan, type Stretch } from "./read-plan.js";
 import type { ReadSource } from "./read-source.js";
 import { loadWindow, type Window } from "./read-window.js";
@@ -130,12 +130,11 @@ export class ReadWalk {
     }
     if (cursor.expected < state.firstSequence) throw trimmedError(this.#source, state, cursor.expected);
     if (state.truncations !== this.#truncations) {
-      const known = this.#truncations;
+      const cut = truncationSince(state, this.#truncations, cursor.expected - 1);
       this.#truncations = state.truncations;
       // It was made for what is dead now; what was written instead lies elsewhere.
       this.#plan = null;
-      const cut = state.truncations.find((truncation) => truncation.after < cursor.expected - 1 && !known.some((other) => isSame(other, truncation)));
-      if (cut !== undefined) throw truncatedError(this.#source, state, cursor.expected, cut.after);
+      if (cut !== null) throw truncatedError(this.#source, state, cursor.expected, cut.after);
     }
   }
 
@@ -316,9 +315,4 @@ export class ReadWalk {
     this.#visit?.file.release();
     this.#visit = null;
   }
-}
-
-/** A lane that looks anew at the disk makes new objects of the same truncations. */
-function isSame(a: Truncation, b: Truncation): boolean {
-  return a.segment === b.segment && a.offset === b.offset && a.after === b.after;
 }

@@ -57,7 +57,10 @@ export function read(source: ReadSource, state: PartitionState, options: ReadOpt
   return new Records(new RecordBatches(source, state, checkedRead(options)));
 }
 
-/** Records one by one, first those that are there, then each as it becomes durable, for ever. Errors as `readBatches`. */
+/**
+ * Records one by one, first those that are there, then each as it becomes durable, for ever. Errors as `readBatches`: a tail that
+ * has given records which are truncated away then rejects with RINGWALL_NOT_FOUND, also while it waits; `details.truncatedAfter` is the last one that stays.
+ */
 export function tail(source: ReadSource, state: PartitionState, options: TailOptions = {}): AsyncGenerator<LogRecord, undefined, undefined> {
   return new Records(new RecordBatches(source, state, checkedTail(options)));
 }

@@ -3,25 +3,27 @@
 import type { PartitionOptions } from "../log/log.js";
 import { asBytes } from "../log/record-data.js";
 
-/** One record of a batch; `partition` is its number with this producer. */
-export interface PayloadRecord {
-  readonly partition: number;
-  readonly data: Uint8Array;
-}
+/** One record or truncation of a group; `partition` is its number with this producer. */
+export type PayloadItem<Data = Uint8Array> =
+  | { readonly partition: number; readonly data: Data; readonly truncate?: undefined }
+  | { readonly partition: number; readonly truncate: number; readonly data?: undefined };
 
 const entryBytes = 8;
+/** In place of a record's size; a number follows among the bytes. No record is so long. */
+const truncationMark = 0xffff_ffff;
 
 /** count, then (partition, bytes) of each, then the bytes. */
-export function encodeRecords(given: readonly { readonly partition: number; readonly data: Uint8Array | string }[]): Buffer {
-  const records = given.map(({ partition, data }) => ({ partition, data: typeof data === "string" ? data : asBytes(data) }));
-  const sizes = records.map(({ data }) => (typeof data === "string" ? Buffer.byteLength(data) : data.length));
-  const payload = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + size, 4 + records.length * entryBytes));
-  payload.writeUInt32LE(records.length, 0);
-  let at = 4 + records.length * entryBytes;
-  for (const [index, { partition, data }] of records.entries()) {
-    const size = sizes[index] as number;
+export function encodeItems(given: readonly PayloadItem<Uint8Array | string>[]): Buffer {
+  const items = given.map(({ partition, data, truncate }) => {
+    const given = data === undefined ? encodeNumber(truncate) : typeof data === "string" ? data : asBytes(data);
+    return { partition, data: given, size: typeof given === "string" ? Buffer.byteLength(given) : given.length, isTruncation: data === undefined };
+  });
+  const payload = Buffer.allocUnsafe(items.reduce((sum, { size }) => sum + size, 4 + items.length * entryBytes));
+  payload.writeUInt32LE(items.length, 0);
+  let at = 4 + items.length * entryBytes;
+  for (const [index, { partition, data, size, isTruncation }] of items.entries()) {
     payload.writeUInt32LE(partition, 4 + index * entryBytes);
-    payload.writeUInt32LE(size, 8 + index * entryBytes);
+    payload.writeUInt32LE(isTruncation ? truncationMark : size, 8 + index * entryBytes);
     if (typeof data === "string") payload.write(data, at, size, "utf8");
     else payload.set(data, at);
     at += size;
@@ -30,20 +32,23 @@ export function encodeRecords(given: readonly { readonly partition: number; read
 }
 
 /** Views into the payload. */
-export function decodeRecords(payload: Buffer): PayloadRecord[] {
+export function decodeItems(payload: Buffer): PayloadItem[] {
   const count = payload.readUInt32LE(0);
   let at = 4 + count * entryBytes;
-  return Array.from({ length: count }, (_, index) => {
+  return Array.from({ length: count }, (_, index): PayloadItem => {
     const partition = payload.readUInt32LE(4 + index * entryBytes);
-    const size = payload.readUInt32LE(8 + index * entryBytes);
-    const data = payload.subarray(at, at + size);
-    at += size;
-    return { partition, data };
+    const mark = payload.readUInt32LE(8 + index * entryBytes);
+    const from = at;
+    at += mark === truncationMark ? numberBytes : mark;
+    const data = payload.subarray(from, at);
+    return mark === truncationMark ? { partition, truncate: decodeNumber(data) } : { partition, data };
   });
 }
 
+const numberBytes = 8;
+
 export function encodeNumber(value: number): Buffer {
-  const payload = Buffer.allocUnsafe(8);
+  const payload = Buffer.allocUnsafe(numberBytes);
   payload.writeDoubleLE(value, 0);
   return payload;
 }

@@ -8,10 +8,11 @@
 import type { MessagePort } from "node:worker_threads";
 import { assert, unreachable } from "../base/assert.js";
 import type { LaneLog } from "../log/lane-log.js";
+import type { NamedItem } from "../log/log-arguments.js";
 import { AnswerWriter } from "./answer-ring.js";
 import { CommandReader, commandKind, type Command } from "./command-ring.js";
 import { sentError } from "./error-transfer.js";
-import { decodeName, decodeNumber, decodeRecords } from "./payloads.js";
+import { decodeItems, decodeName, decodeNumber } from "./payloads.js";
 import type { FromLane, ToLane } from "./port-messages.js";
 import { ProducerMemory, word } from "./producer-memory.js";
 import type { ServedPartition } from "./served-partitions.js";
@@ -166,7 +167,9 @@ export class ProducerSession {
           break;
         case commandKind.batch: {
           const served = this.#served(partition);
-          this.#answer(token, served, served.partition.appendBatch(decodeRecords(payload).map(({ data }) => data)).then(({ first }) => first));
+          const items = decodeItems(payload);
+          const done = served.partition.appendBatch(items.flatMap(({ data }) => data ?? []), { after: items[0]?.truncate });
+          this.#answer(token, served, done.then(({ first }) => first));
           break;
         }
         case commandKind.write:
@@ -228,7 +231,7 @@ export class ProducerSession {
 
   #write(token: number, payload: Buffer): void {
     const { log, serve, demandPlaces, onChange } = this.#options;
-    const items = decodeRecords(payload).map(({ partition, data }) => ({ name: this.#partitionName(partition), data }));
+    const items = decodeItems(payload).map(({ partition, ...item }): NamedItem => ({ ...item, name: this.#partitionName(partition) }));
     // What the write creates gets its lane from the log and its place on the board afterwards; room for it is there before.
     demandPlaces(items.map(({ name }) => name));
     log.writeNamed(items).then(

@@ -7,7 +7,7 @@ import { checkCursorName, checkedItems, checkPartitionName, checkPlacement, noPl
 import type { Log, LogHandle, LogInfo, LogStats, PartitionOptions, WriteItem } from "../log/log.js";
 import { commandKind } from "./command-ring.js";
 import type { Connection } from "./connection.js";
-import { encodeRecords } from "./payloads.js";
+import { encodeItems, type PayloadItem } from "./payloads.js";
 import { ThreadPartition } from "./thread-partition.js";
 
 export interface ThreadLogOptions {
@@ -66,7 +66,11 @@ export class ThreadLog implements Log {
 
   async write(items: readonly WriteItem[]): Promise<number[]> {
     const checked = checkedItems(items, this.#options.recordBytesMax);
-    const sequences = await this.#connection.write(encodeRecords(checked.map(({ name, data }) => ({ partition: this.#named(name).number(), data }))));
+    const named = checked.map(({ name, data, truncate }): PayloadItem<Uint8Array | string> => {
+      const partition = this.#named(name).number();
+      return truncate === undefined ? { partition, data } : { partition, truncate };
+    });
+    const sequences = await this.#connection.write(encodeItems(named));
     return checked.map(({ position }, index) => position ?? (sequences[index] as number));
   }
 

@@ -1,16 +1,16 @@
 // A partition in another thread than its lane's: arguments are checked here, commands go over, numbers come from the board.
 
 import { RingwallError } from "../base/errors.js";
-import { checkedBatch } from "../log/log-arguments.js";
+import { checkedAfter, checkedBatch } from "../log/log-arguments.js";
 import type { PartitionOptions } from "../log/log.js";
-import type { Partition } from "../log/partition.js";
+import type { AppendBatchOptions, Partition } from "../log/partition.js";
 import { Records } from "../log/read-batches.js";
 import type { PartitionTimes } from "../log/read-times.js";
 import { checkedRead, checkedTail, checkSequence, type LogRecord, type ReadOptions, type TailOptions } from "../log/reader.js";
 import { checkData } from "../log/record-data.js";
 import { commandKind } from "./command-ring.js";
 import type { Connection } from "./connection.js";
-import { encodeName, encodeNumber, encodeRecords } from "./payloads.js";
+import { encodeItems, encodeName, encodeNumber } from "./payloads.js";
 import { ThreadBatches, unpacked } from "./thread-batches.js";
 
 export interface ThreadPartitionOptions {
@@ -69,9 +69,10 @@ export class ThreadPartition implements Partition {
     }
   }
 
-  async appendBatch(batch: readonly (Uint8Array | string)[]): Promise<{ readonly first: number; readonly last: number }> {
+  async appendBatch(batch: readonly (Uint8Array | string)[], options: AppendBatchOptions = {}): Promise<{ readonly first: number; readonly last: number }> {
     const records = checkedBatch(batch, this.#options.recordBytesMax, this.name);
-    const payload = encodeRecords(records.map((data) => ({ partition: 0, data })));
+    const after = checkedAfter(options, this.name);
+    const payload = encodeItems([...(after === undefined ? [] : [{ partition: 0, truncate: after }]), ...records.map((data) => ({ partition: 0, data }))]);
     const first = await this.#connection.call(commandKind.batch, this.number(), payload);
     return { first, last: first + records.length - 1 };
   }

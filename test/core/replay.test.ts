@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Replay } from "#src/core/replay.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
-import { frameBytes, frameHeaderBytes } from "#src/format/frame.js";
+import { frameBytes, frameFlag, frameHeaderBytes } from "#src/format/frame.js";
 import { Memory } from "#src/format/memory.js";
 import { checkpoint, define, entry, fragments, group, record, trim, truncate, type TestFrame } from "../recovery/log-builder.js";
 
@@ -61,6 +61,7 @@ const everything: readonly TestFrame[] = [
   record(2, 2, ""),
   truncate(1, 12),
   record(1, 13, "anew"),
+  ...group(truncate(1, 12), record(2, 3, "zz"), record(1, 13, "anew again"), truncate(3, 0)),
 ];
 
 test("however the frames are cut into blocks, table and index are the same", () => {
@@ -69,10 +70,10 @@ test("however the frames are cut into blocks, table and index are the same", () 
   assert.deepEqual(expected.replay.contradictions, []);
   assert.deepEqual(states(expected.replay), [
     [1, "a", 12, 13, 13, 13, [12]],
-    [2, "b", 1, 2, 2, 2, []],
-    [3, "c", 1, 1, 1, 1, []],
+    [2, "b", 1, 3, 3, 3, []],
+    [3, "c", 1, 0, 0, 0, [0]],
   ]);
-  assert.deepEqual(runs(expected.index), [[1, 11, 13, 4, 12, 1005, 1009], [2, 1, 2, 2, 23, 1000, 1000], [3, 1, 1, 1, 3, 1000, 1000]]);
+  assert.deepEqual(runs(expected.index), [[1, 11, 13, 5, 22, 1005, 1009], [2, 1, 3, 3, 25, 1000, 1000], [3, 0, 0, 1, 3, 1000, 1000]]);
   for (let cuts = 0; cuts < 1 << (everything.length - 1); cuts++) {
     const lane = new Lane();
     let from = 0;
@@ -98,6 +99,15 @@ test("an open group changes nothing until its last frame, and nothing at all whe
   assert.deepEqual([lane.replay.table.byName("a")?.lastSequence, lane.replay.discardedFrames, lane.replay.contradictions], [1, 2, []]);
   assert.deepEqual(lane.index.voids, [{ from: 4096 + blockBytes + 64, to: 4096 + blockBytes + 64 + 2 * frameBytes(3) }]);
   assert.equal(lane.index.isVoid(4096 + blockBytes + 64), true);
+});
+
+test("a truncation between two fragments ends the record: what follows of it is none", () => {
+  const [first, second] = fragments(1, 4, "beginning ", "end");
+  const [head, cut, rest] = group({ ...first!, flags: first!.flags! & frameFlag.recordGoesOn }, truncate(1, 1), { ...second!, flags: second!.flags! & frameFlag.recordContinued });
+  const lane = new Lane().block([...checkpoint([entry(1, "a", 3)]), head!, cut!, rest!]);
+  lane.replay.finish();
+  assert.equal(lane.replay.table.byName("a")?.lastSequence, 4);
+  assert.match(lane.replay.contradictions.map(({ reason }) => reason).join(), /^a record goes on that never began$/);
 });
 
 for (const [where, cut] of [["in the same block", 0], ["in the next block", 1]] as const) {

@@ -100,6 +100,30 @@ onEachBackend("full disk", (backend) => {
     });
   }
 
+  test("an overwrite that is refused takes nothing away and gives its sequences back", async (t) => {
+    await onSmallDisk(t, [], async (mounted) => {
+      const directory = path.join(mounted, "log");
+      const ballast = path.join(mounted, "ballast");
+      fs.writeFileSync(ballast, Buffer.alloc(12 * mebibyte));
+      const kept: string[] = [];
+      await withLog(directory, options, async (log) => {
+        const partition = log.partition("p");
+        await appendUntilRefused(partition, 3000, kept);
+        const last = partition.lastSeq;
+        const overwrites = [
+          partition.appendBatch(["x", "y"], { after: last - 5 }),
+          log.write([{ partition: "p", truncate: last - 10 }, { partition: "q", data: "z" }]),
+        ];
+        for (const overwrite of overwrites) await refused("RINGWALL_DISK_FULL", () => overwrite);
+        assert.equal(partition.lastSeq, last);
+        assert.deepEqual(await contents(partition), kept);
+        fs.rmSync(ballast);
+        assert.deepEqual(await partition.appendBatch(["x", "y"], { after: last - 5 }), { first: last - 4, last: last - 3 });
+      });
+      await withLog(directory, options, async (log) => assert.deepEqual(await contents(log.partition("p")), [...kept.slice(0, -5), "x", "y"]));
+    });
+  });
+
   test("a batch that was begun waits for space, what comes behind it is refused; with space it goes on by itself", async (t) => {
     await onSmallDisk(t, [], async (mounted) => {
       const directory = path.join(mounted, "log");

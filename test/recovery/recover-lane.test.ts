@@ -8,7 +8,7 @@ import { frameFlag } from "#src/format/frame.js";
 import { blocksInFlightUnbounded } from "#src/format/superblock.js";
 import { nodeFileSystem } from "#src/storage/node-files.js";
 import { FailingFiles } from "./failing-files.js";
-import { alignment, checkpoint, define, entry, fragments, group, record, trim, truncate, type LogBuilder } from "./log-builder.js";
+import { alignment, checkpoint, define, entry, fragments, group, record, trim, truncate, type LogBuilder, type TestFrame } from "./log-builder.js";
 import { readBack } from "./read-back.js";
 import { kernelsHere, recover, withLog } from "./recovering.js";
 
@@ -388,6 +388,79 @@ test("group over segments: the next epoch begins before its end, and both parts 
     log.block([record(1, 4, "alive")]);
     assert.deepEqual(await readBack(log, await recover(log)), { a: [...three, "4:alive"] });
   });
+});
+
+/** As `begin`; then a group takes records 2 and 3 away and writes both anew, the last one in a block of its own. */
+function beginOverwrite(log: LogBuilder): TestFrame {
+  begin(log);
+  const [cut, second, third] = group(truncate(1, 1), record(1, 2, "zwei"), record(1, 3, "drei"));
+  log.block([cut!, second!]);
+  return third!;
+}
+
+test("truncate in a group: nothing is hidden before the group's last frame is there, and then all of it is replaced", async () => {
+  await withLog(async (log) => {
+    const last = beginOverwrite(log);
+    const incomplete = await recover(log);
+    assert.deepEqual(await readBack(log, incomplete), { a: three });
+    const state = incomplete.table.byName("a");
+    assert.deepEqual([state?.lastSequence, state?.truncations, incomplete.segments[0]?.index?.runs.get(1)?.lastSequence], [3, [], 3]);
+    log.block([last]);
+    const complete = await recover(log);
+    assert.deepEqual(await readBack(log, complete), { a: ["1:one", "2:zwei", "3:drei"] });
+    assert.equal(complete.report.lost.length, 0);
+  });
+});
+
+test("truncate in a group that a new epoch cuts off: it hides nothing, then or later", async () => {
+  await withLog(async (log) => {
+    beginOverwrite(log);
+    log.reopen();
+    log.block([record(1, 4, "four")]);
+    assert.deepEqual(await readBack(log, await recover(log)), { a: [...three, "4:four"] });
+    log.rotate([entry(1, "a", 4)]);
+    const lane = await recover(log);
+    assert.deepEqual([lane.report.verdict, lane.table.byName("a")?.truncations], ["clean", []]);
+    assert.deepEqual(await readBack(log, lane), { a: [...three, "4:four"] });
+  });
+});
+
+test("truncate in a group over segments: the checkpoint in its middle says that nothing was truncated", async () => {
+  await withLog(async (log) => {
+    const last = beginOverwrite(log);
+    const cutAt = log.blocks[log.blocks.length - 1]!.frames[0]!;
+    log.rotate([entry(1, "a", 3)]);
+    assert.deepEqual(await readBack(log, await recover(log)), { a: three });
+    log.block([last]);
+    log.rotate([entry(1, "a", 3, 1, [{ segment: 1, offset: cutAt, after: 1 }])]);
+    const lane = await recover(log);
+    assert.deepEqual([lane.report.verdict, lane.report.notes], ["clean", []]);
+    assert.deepEqual(await readBack(log, lane), { a: ["1:one", "2:zwei", "3:drei"] });
+  });
+});
+
+test("truncate in a group whose checkpoint says that it was in force too soon: a contradiction", async () => {
+  await withLog(async (log) => {
+    const last = beginOverwrite(log);
+    const cutAt = log.blocks[log.blocks.length - 1]!.frames[0]!;
+    log.rotate([entry(1, "a", 1, 1, [{ segment: 1, offset: cutAt, after: 1 }])]);
+    log.block([last]);
+    assert.equal((await recover(log, { readOnly: true })).report.row, "contradiction");
+  });
+});
+
+test("truncate in a group of which a frame is damaged: more may be lost than is named, and nothing is called sound", async () => {
+  for (const frame of [0, 1]) {
+    await withLog(async (log) => {
+      const last = beginOverwrite(log);
+      const at = log.blocks[log.blocks.length - 1]!.frames[frame]! + 16;
+      log.block([last]);
+      log.block([record(1, 4, "four")]);
+      log.write(1, at, Uint8Array.of(0xff));
+      const { report } = await recover(log, { readOnly: true });
+      assert.deepEqual([report.verdict, report.lostExact], ["damaged", false], `frame ${frame}`);
+    });
+  }
 });
 
 test("a checkpoint in several frames over several blocks", async () => {

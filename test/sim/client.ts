@@ -114,6 +114,7 @@ export class Client {
   #appendBatch(): void {
     const partition = this.#partition();
     const payloads = Array.from({ length: this.#options.random.pick([1, 2, 5, 30]) }, () => this.#payload());
+    if (this.#options.random.chance(0.4) && this.#overwrite(partition, payloads)) return;
     const before = partition.lastSeq;
     const promise = partition.appendBatch(payloads.map((payload) => this.#dataOf(payload)));
     const step = this.#given("batch", partition, before, payloads);
@@ -123,6 +124,27 @@ export class Client {
     });
   }
 
+  /** A batch in place of the partition's last records. False: the model does not know what its last ones are. */
+  #overwrite(partition: Partition, payloads: readonly Payload[]): boolean {
+    const after = this.#cutAt(partition);
+    if (after === null) return false;
+    this.#options.say(`overwrite ${partition.name} after ${String(after)} (${payloads.map(({ bytes }) => bytes).join(" ")})`);
+    const items = payloads.map((payload, index): ModelItem => ({ partition: partition.name, sequence: after + 1 + index, payload }));
+    const promise = partition.appendBatch(payloads.map((payload) => this.#dataOf(payload)), { after });
+    const step = this.#isDead ? null : this.#lane(partition.lane).add({ kind: "records", cuts: [{ partition: partition.name, after }], items, accepted: false });
+    this.#follow("overwrite", promise, step, (value) => (value as { last: number }).last === after + payloads.length, new Set(["RINGWALL_INVALID_ARGUMENT"]));
+    this.#options.met("overwrite");
+    return true;
+  }
+
+  /** Where to truncate a partition; null when the model can't know what is allowed. */
+  #cutAt(partition: Partition): number | null {
+    const { random } = this.#options;
+    const { first, last } = this.#image(partition);
+    const after = random.chance(0.7) ? Math.max(first - 1, last - random.below(6)) : random.between(first - 1, last);
+    return after < partition.firstSeq - 1 || partition.lastSeq !== last ? null : after;
+  }
+
   /** An atomic write over partitions of one lane, or, now and then, of several: refused. */
   #write(): void {
     const { random, log, say } = this.#options;
@@ -130,17 +152,22 @@ export class Client {
     const partitions = Array.from({ length: random.between(1, 6) }, () => this.#partition()).filter((partition) => partition.lane === lane);
     if (partitions.length === 0) return;
     const items = partitions.map((partition) => ({ partition, payload: this.#payload() }));
-    const lasts = new Map(partitions.map((partition) => [partition, partition.lastSeq]));
-    const promise = log.write(items.map(({ partition, payload }) => ({ partition: partition.name, data: this.#dataOf(payload) })));
-    const accepted = [...lasts].some(([partition, last]) => partition.lastSeq > last);
+    const befores = new Map(partitions.map((partition) => [partition, partition.lastSeq]));
+    const cuts = new Map(random.chance(0.4) ? [...befores.keys()].flatMap((partition) => (random.chance(0.6) ? [[partition, this.#cutAt(partition) ?? partition.lastSeq]] : [])) : []);
+    const truncations = [...cuts].map(([partition, truncate]) => ({ partition: partition.name, truncate }));
+    const lasts = new Map([...befores].map(([partition, last]) => [partition, cuts.get(partition) ?? last]));
+    const promise = log.write([...truncations, ...items.map(({ partition, payload }) => ({ partition: partition.name, data: this.#dataOf(payload) }))]);
+    const accepted = cuts.size > 0 ? !this.#isDead : [...befores].some(([partition, last]) => partition.lastSeq > last);
     const placed = items.map(({ partition, payload }): ModelItem => {
       const sequence = (lasts.get(partition) as number) + 1;
       lasts.set(partition, sequence);
       return { partition: partition.name, sequence, payload };
     });
-    say(`write ${placed.map(({ partition, sequence, payload }) => `${partition} ${String(sequence)} (${String(payload.bytes)})`).join(", ")}${accepted ? "" : " refused"}`);
-    const step = accepted ? this.#lane(lane).add({ kind: "records", items: placed, accepted: false }) : null;
-    this.#follow("write", promise, step, (value) => Buffer.from(JSON.stringify(value)).equals(Buffer.from(JSON.stringify(placed.map(({ sequence }) => sequence)))));
+    say(`write ${truncations.map(({ partition, truncate }) => `${partition} after ${String(truncate)}, `).join("")}${placed.map(({ partition, sequence, payload }) => `${partition} ${String(sequence)} (${String(payload.bytes)})`).join(", ")}${accepted ? "" : " refused"}`);
+    const taken = truncations.map(({ partition, truncate }) => ({ partition, after: truncate }));
+    const step = accepted ? this.#lane(lane).add({ kind: "records", cuts: taken, items: placed, accepted: false }) : null;
+    const wanted = JSON.stringify([...cuts.values(), ...placed.map(({ sequence }) => sequence)]);
+    this.#follow("write", promise, step, (value) => JSON.stringify(value) === wanted, new Set(["RINGWALL_INVALID_ARGUMENT"]));
   }
 
   #enqueue(): void {
@@ -187,11 +214,11 @@ export class Client {
   }
 
   #truncate(): void {
-    const { random, say } = this.#options;
+    const { say } = this.#options;
     const partition = this.#partition();
-    const { first, last } = this.#image(partition);
-    const after = random.chance(0.7) ? Math.max(first - 1, last - random.below(6)) : random.between(first - 1, last);
-    if (after < partition.firstSeq - 1 || partition.lastSeq !== last) return;
+    const { last } = this.#image(partition);
+    const after = this.#cutAt(partition);
+    if (after === null) return;
     say(`truncate ${partition.name} after ${String(after)}`);
     const step = after < last && !this.#isDead ? this.#lane(partition.lane).add({ kind: "truncate", partition: partition.name, after, accepted: false }) : null;
     this.#follow("truncate", partition.truncate(after), step, () => true, new Set(["RINGWALL_INVALID_ARGUMENT"]));
@@ -228,7 +255,7 @@ export class Client {
     this.#options.say(`${what} ${partition.name} ${String(before + 1)} (${sizes})${accepted ? "" : " refused"}`);
     if (!accepted) return null;
     const items = payloads.map((payload, index): ModelItem => ({ partition: partition.name, sequence: before + 1 + index, payload }));
-    return this.#lane(partition.lane).add({ kind: "records", items, accepted: false });
+    return this.#lane(partition.lane).add({ kind: "records", cuts: [], items, accepted: false });
   }
 
   /** Waits for a call's outcome and tells the model. */

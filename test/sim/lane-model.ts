@@ -11,8 +11,14 @@ export interface ModelItem {
   readonly payload: Payload;
 }
 
+export interface ModelCut {
+  readonly partition: string;
+  readonly after: number;
+}
+
 export type Step =
-  | { readonly kind: "records"; readonly items: readonly ModelItem[]; accepted: boolean }
+  /** What the cuts take away goes when the items come, or neither. */
+  | { readonly kind: "records"; readonly cuts: readonly ModelCut[]; readonly items: readonly ModelItem[]; accepted: boolean }
   | { readonly kind: "trim"; readonly partition: string; readonly before: number; accepted: boolean }
   | { readonly kind: "truncate"; readonly partition: string; readonly after: number; accepted: boolean };
 
@@ -44,7 +50,7 @@ export class LaneModel {
   add(step: Step): Step {
     this.steps.push(step);
     if (step.kind === "records") for (const item of step.items) this.#remember(item);
-    else this.controls++;
+    if (isControl(step)) this.controls++;
     apply(this.view, step);
     return step;
   }
@@ -93,7 +99,7 @@ export class LaneModel {
 
   /** Whether a truncation of the partition is under way. */
   isTruncating(partition: string): boolean {
-    return this.steps.some((step) => step.kind === "truncate" && step.partition === partition);
+    return this.steps.some((step) => cutsOf(step).some((cut) => cut.partition === partition));
   }
 
   /** Steps below `number` are certain. Returns what contradicts, or null. */
@@ -131,6 +137,7 @@ export class LaneModel {
 export function apply(image: LaneImage, step: Step): string | null {
   if (step.kind === "records") {
     let problem: string | null = null;
+    for (const cut of step.cuts) truncate(image, cut);
     for (const { partition, sequence, payload } of step.items) {
       const state = imageOf(image, partition);
       if (sequence !== state.last + 1) problem ??= `${partition} got sequence ${String(sequence)} where ${String(state.last + 1)} was due`;
@@ -139,16 +146,31 @@ export function apply(image: LaneImage, step: Step): string | null {
     }
     return problem;
   }
-  const state = imageOf(image, step.partition);
-  if (step.kind === "trim") {
+  if (step.kind === "truncate") truncate(image, step);
+  else {
+    const state = imageOf(image, step.partition);
     for (let sequence = state.first; sequence < step.before; sequence++) state.records.delete(sequence);
     state.first = Math.max(state.first, step.before);
     state.last = Math.max(state.last, state.first - 1);
-  } else {
-    for (let sequence = step.after + 1; sequence <= state.last; sequence++) state.records.delete(sequence);
-    state.last = Math.min(state.last, step.after);
   }
   return null;
+}
+
+function truncate(image: LaneImage, { partition, after }: ModelCut): void {
+  const state = imageOf(image, partition);
+  for (let sequence = after + 1; sequence <= state.last; sequence++) state.records.delete(sequence);
+  state.last = Math.min(state.last, after);
+}
+
+function cutsOf(step: Step): readonly ModelCut[] {
+  if (step.kind === "records") return step.cuts;
+  return step.kind === "truncate" ? [step] : [];
+}
+
+/** Whether the step takes records away, of one partition or any. */
+export function isControl(step: Step, partition?: string): boolean {
+  const touched = step.kind === "trim" ? [step] : cutsOf(step);
+  return touched.some((control) => partition === undefined || control.partition === partition);
 }
 
 export function imageOf(image: LaneImage, partition: string): PartitionImage {

@@ -4,7 +4,7 @@ import { RingwallError } from "#src/base/errors.js";
 import type { Log } from "#src/log/log.js";
 import type { Partition } from "#src/log/partition.js";
 import type { Random } from "#src/storage/sim/random.js";
-import type { LaneModel } from "./lane-model.js";
+import { isControl, type LaneModel } from "./lane-model.js";
 import { describe, holds, type Payload } from "./payload.js";
 import type { RunPlan } from "./plan.js";
 
@@ -142,7 +142,7 @@ export class Witness {
 
   /** Something on the lane was trimmed or truncated since, or was being. */
   isLaneDisturbed(): boolean {
-    return this.#lane.controls !== this.#controlsBefore || this.#lane.steps.some((step) => step.kind !== "records");
+    return this.#lane.controls !== this.#controlsBefore || this.#lane.steps.some((step) => isControl(step));
   }
 
   /** A trim or truncation was under way or came since. */
@@ -151,6 +151,6 @@ export class Witness {
   }
 
   #controls(): number {
-    return this.#lane.steps.filter((step) => step.kind !== "records" && step.partition === this.#partition).length;
+    return this.#lane.steps.filter((step) => isControl(step, this.#partition)).length;
   }
 }

@@ -1,0 +1,51 @@
+// What becomes durable together or not at all: records, and before them truncations of their partitions.
+//
+// Checks what the lane alone knows, the bounds of a truncation and room for it, before anything is changed; then gives
+// the sequences out.
+
+import type { PartitionState, PartitionTable } from "../core/partition-table.js";
+import { RingwallError } from "../base/errors.js";
+import { truncationBytes } from "../format/checkpoint.js";
+import { hasTableRoom, partitionTruncationsMax, type LaneSizes } from "./lane-limits.js";
+import { outsideError } from "./log-arguments.js";
+import type { PlacedItem } from "./operation.js";
+import { asBytes } from "./record-data.js";
+
+/** One record; or all records above `truncate` go, which comes before the partition's records. */
+export type GroupItem =
+  | { readonly state: PartitionState; readonly data: Uint8Array | string; readonly truncate?: undefined }
+  | { readonly state: PartitionState; readonly truncate: number; readonly data?: undefined };
+
+/** Throws RINGWALL_INVALID_ARGUMENT unless every truncation of the group is possible. */
+export function demandTruncations(items: readonly GroupItem[], table: PartitionTable, sizes: LaneSizes): void {
+  let truncations = 0;
+  for (const { state, truncate } of items) {
+    if (truncate === undefined) continue;
+    if (truncate < state.firstAsked - 1 || truncate > state.lastSequence) throw outsideError("truncate", truncate, state.firstAsked - 1, state.lastSequence, state.name);
+    if (truncate < state.lastSequence) demandTruncationRoom(state, table, sizes, ++truncations);
+  }
+}
+
+/** Throws RINGWALL_INVALID_ARGUMENT unless the lane's checkpoints have room for so many truncations more, one of them this partition's. */
+export function demandTruncationRoom(state: PartitionState, table: PartitionTable, sizes: LaneSizes, truncations = 1): void {
+  if (state.truncations.length < partitionTruncationsMax(sizes) && hasTableRoom(table, sizes, truncations * truncationBytes)) return;
+  throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "there are too many truncations in the segments that are kept", {
+    place: { partition: state.name },
+    remedy: "Trim, so that old segments go.",
+  });
+}
+
+/** Gives every record its sequence. Truncations that take nothing away are left out. */
+export function placedItems(items: readonly GroupItem[]): PlacedItem[] {
+  // First what can fail: no sequence is lost then.
+  const bytes = items.map(({ data }) => (data === undefined ? null : asBytes(data)));
+  const placed: PlacedItem[] = [];
+  for (const [at, { state, truncate }] of items.entries()) {
+    if (truncate === undefined) placed.push({ kind: "record", state, sequence: ++state.lastSequence, data: bytes[at] as Uint8Array });
+    else if (truncate < state.lastSequence) {
+      placed.push({ kind: "truncate", state, after: truncate, before: state.lastSequence });
+      state.lastSequence = truncate;
+    }
+  }
+  return placed;
+}
