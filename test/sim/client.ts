@@ -152,16 +152,17 @@ export class Client {
     const partitions = Array.from({ length: random.between(1, 6) }, () => this.#partition()).filter((partition) => partition.lane === lane);
     if (partitions.length === 0) return;
     const items = partitions.map((partition) => ({ partition, payload: this.#payload() }));
-    const befores = new Map(partitions.map((partition) => [partition, partition.lastSeq]));
-    const cuts = new Map(random.chance(0.4) ? [...befores.keys()].flatMap((partition) => (random.chance(0.6) ? [[partition, this.#cutAt(partition) ?? partition.lastSeq]] : [])) : []);
-    const truncations = [...cuts].map(([partition, truncate]) => ({ partition: partition.name, truncate }));
-    const lasts = new Map([...befores].map(([partition, last]) => [partition, cuts.get(partition) ?? last]));
+    // By name: two objects may be the same partition.
+    const befores = new Map(partitions.map((partition) => [partition.name, { partition, last: partition.lastSeq }]));
+    const cuts = new Map(random.chance(0.4) ? [...befores].flatMap(([name, { partition, last }]) => (random.chance(0.6) ? [[name, this.#cutAt(partition) ?? last]] : [])) : []);
+    const truncations = [...cuts].map(([partition, truncate]) => ({ partition, truncate }));
+    const lasts = new Map([...befores].map(([name, { last }]) => [name, cuts.get(name) ?? last]));
     const promise = log.write([...truncations, ...items.map(({ partition, payload }) => ({ partition: partition.name, data: this.#dataOf(payload) }))]);
-    const accepted = cuts.size > 0 ? !this.#isDead : [...befores].some(([partition, last]) => partition.lastSeq > last);
-    const placed = items.map(({ partition, payload }): ModelItem => {
-      const sequence = (lasts.get(partition) as number) + 1;
-      lasts.set(partition, sequence);
-      return { partition: partition.name, sequence, payload };
+    const accepted = cuts.size > 0 ? !this.#isDead : [...befores.values()].some(({ partition, last }) => partition.lastSeq > last);
+    const placed = items.map(({ partition: { name }, payload }): ModelItem => {
+      const sequence = (lasts.get(name) as number) + 1;
+      lasts.set(name, sequence);
+      return { partition: name, sequence, payload };
     });
     say(`write ${truncations.map(({ partition, truncate }) => `${partition} after ${String(truncate)}, `).join("")}${placed.map(({ partition, sequence, payload }) => `${partition} ${String(sequence)} (${String(payload.bytes)})`).join(", ")}${accepted ? "" : " refused"}`);
     const taken = truncations.map(({ partition, truncate }) => ({ partition, after: truncate }));
