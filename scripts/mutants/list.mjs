@@ -41,7 +41,7 @@ const writing = [
   {
     name: "buffer free before its write is through",
     breaks: "A block's buffer is filled anew while the device still reads it.",
-    edits: [{ file: "src/log/tail.ts", find: "supply.handleTail(ready, block.fileOffset + block.blockBytes);", replace: "supply.handleTail(ready, block.fileOffset + block.blockBytes);\n    this.#free.unshift(block);" }],
+    edits: [{ file: "src/log/tail.ts", find: "supply.handleTail(ready, last.fileOffset + last.blockBytes);", replace: "supply.handleTail(ready, last.fileOffset + last.blockBytes);\n    this.#free.unshift(last);" }],
     catchers: [lives],
   },
   {
@@ -559,6 +559,18 @@ const backends = [
     breaks: "A loop of cached reads never gives timers, completions and signals their turn.",
     edits: [{ file: "src/storage/cached-reads.ts", find: "turn: () => turns.wait(),", replace: "turn: () => null," }],
     catchers: [{ test: "storage/fs.test", name: "leave timers their turn" }],
+  },
+  {
+    name: "gathered write: the rest of a short one from its beginning",
+    breaks: "What follows a short gathered write is the first of its parts again.",
+    edits: [{ file: "src/storage/uring/uring-writer.ts", find: "if (operation.vector !== null) operation.vector.skipped += whole;", replace: "" }],
+    catchers: [{ test: "storage/uring-flush.test", name: "parts that are written together", hangs: true, millisMax: 20_000 }],
+  },
+  {
+    name: "node:fs: the rest of a short gathered write from its beginning",
+    breaks: "What follows a short gathered write is the first of its parts again.",
+    edits: [{ file: "src/storage/fs/fs-writer.ts", find: "if (this.parts !== null) this.#gathered = behind(this.#gathered, written);", replace: "" }],
+    catchers: [{ test: "storage/fs-flush.test", name: "of a short write the rest follows" }],
   },
   {
     name: "read ring: short read taken for the end",

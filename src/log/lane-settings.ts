@@ -29,6 +29,8 @@ export interface LaneSettings {
   readonly bufferBytes: number;
   readonly bufferCount: number;
   readonly blocksInFlight: number;
+  /** Of one write of several blocks, at most; 0: each block is a write. */
+  readonly gatherBytes: number;
   readonly eagerBytes: number;
   readonly eagerRecords: number;
   readonly beaconMs: number;

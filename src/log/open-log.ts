@@ -239,6 +239,7 @@ function createLane({ directory, storage, options }: OpenRequest, superblock: Su
     bufferBytes: options.bufferBytes,
     bufferCount: options.bufferCount,
     blocksInFlight: options.blocksInFlight,
+    gatherBytes: options.gatherBytes,
     eagerBytes,
     eagerRecords,
     beaconMs,

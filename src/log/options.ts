@@ -45,6 +45,11 @@ export interface LogOptions {
   readonly bufferCount?: number;
   /** Blocks written at once, 1 to 4. Default 4. */
   readonly blocksInFlight?: number;
+  /**
+   * Blocks that wait for their turn together and lie back to back go out as one vectored write of up to so many bytes, to 16 MiB; 0: each
+   * alone. Default 0: it gained nothing where it was measured.
+   */
+  readonly gatherBytes?: number;
   /** Largest record, bytes, up to 1 GiB. Default 64 MiB. */
   readonly recordBytesMax?: number;
   /** How completions are awaited on io_uring: on the ring's descriptor, or spinning for a bounded time first. Default "wait". */
@@ -81,6 +86,7 @@ export interface ResolvedOptions {
   readonly bufferBytes: number;
   readonly bufferCount: number;
   readonly blocksInFlight: number;
+  readonly gatherBytes: number;
   readonly recordBytesMax: number;
   readonly completion: "wait" | "spin";
   readonly sqpoll: { readonly idleMs: number; readonly cpu: number | undefined } | undefined;
@@ -94,7 +100,7 @@ const mebibyte = 1024 * 1024;
 const poolBytesMax = 1024 * mebibyte;
 
 const known = new Set<string>([
-  "backend", "readOnly", "create", "durability", "lane", "lanes", "segmentBytes", "segmentAgeMs", "bufferBytes", "bufferCount", "blocksInFlight",
+  "backend", "readOnly", "create", "durability", "lane", "lanes", "segmentBytes", "segmentAgeMs", "bufferBytes", "bufferCount", "blocksInFlight", "gatherBytes",
   "recordBytesMax", "completion", "sqpoll", "iopoll", "ringEntries", "registeredBuffers", "registeredFiles",
 ]);
 
@@ -121,6 +127,7 @@ export function resolveOptions(options: LogOptions): ResolvedOptions {
     bufferBytes,
     bufferCount,
     blocksInFlight: integer(options, "blocksInFlight", { fallback: 4, min: 1, max: 4 }),
+    gatherBytes: integer(options, "gatherBytes", { fallback: 0, min: 0, max: 16 * mebibyte }),
     recordBytesMax: integer(options, "recordBytesMax", { fallback: 64 * mebibyte, min: 1, max: 1024 * mebibyte }),
     completion: oneOf(options, "completion", "wait", ["wait", "spin"]),
     sqpoll: sqpoll(options.sqpoll),

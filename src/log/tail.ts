@@ -219,8 +219,24 @@ export class Tail {
     this.submitClosed();
   }
 
+  /** Up to `gatherBytes` of blocks that waited together go out as one write. Each of them counts as in flight. */
   submitClosed(): void {
-    while (this.#closed.length > 0 && this.commit.hasRoom) this.#submit(this.#closed.shift() as BlockBuffer);
+    const { gatherBytes } = this.#settings;
+    while (this.#closed.length > 0 && this.commit.hasRoom) {
+      const first = this.#closed.shift() as BlockBuffer;
+      this.#sealBlock(first);
+      const gathered = [first];
+      let bytes = first.blockBytes;
+      for (;;) {
+        const next = this.#closed[0];
+        if (next === undefined || !this.commit.hasRoom || next.segment !== first.segment || bytes + next.blockBytes > gatherBytes) break;
+        this.#closed.shift();
+        this.#sealBlock(next);
+        gathered.push(next);
+        bytes += next.blockBytes;
+      }
+      this.#write(gathered);
+    }
   }
 
   /** One frame into a block that has room for it. */
@@ -363,10 +379,10 @@ export class Tail {
     return true;
   }
 
-  #submit(block: BlockBuffer): void {
+  #sealBlock(block: BlockBuffer): void {
     const { kernels, epoch } = this.#settings;
-    const { writer, supply, stats } = this.#options;
-    const { ready, index, seed } = block.segment as LaneSegment;
+    const { stats } = this.#options;
+    const { index, seed } = block.segment as LaneSegment;
     const dataStart = block.start + blockHeaderBytes;
     const frameCount = kernels.sealFrames(this.memory, dataStart, block.cursor, seed, block.fileOffset + blockHeaderBytes);
     assert(frameCount >= 0, "frames fill a block exactly");
@@ -389,8 +405,16 @@ export class Tail {
     this.uncovered = (block.flags & (blockFlag.beacon | blockFlag.seal)) === 0;
     stats.handleSubmitted(block.blockBytes, block.recordCount);
     block.submittedAt = performance.now();
-    writer.write(ready.writerFile, block.fileOffset, block.start, block.blockBytes, block.buffer);
-    supply.handleTail(ready, block.fileOffset + block.blockBytes);
+  }
+
+  #write(blocks: readonly BlockBuffer[]): void {
+    const { writer, supply } = this.#options;
+    const first = blocks[0] as BlockBuffer;
+    const last = blocks[blocks.length - 1] as BlockBuffer;
+    const { ready } = first.segment as LaneSegment;
+    if (blocks.length === 1) writer.write(ready.writerFile, first.fileOffset, first.start, first.blockBytes, first.buffer);
+    else writer.writeTogether(ready.writerFile, first.fileOffset, blocks.map(({ start, blockBytes, buffer }) => ({ start, bytes: blockBytes, token: buffer })));
+    supply.handleTail(ready, last.fileOffset + last.blockBytes);
   }
 
   #acknowledge(sequence: number): void {

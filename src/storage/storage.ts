@@ -80,6 +80,13 @@ export interface BlockWriterOptions {
   readonly onBatchEnd: () => void;
 }
 
+/** A part of the writer's memory, [start, start + bytes), whose write completes under `token`. */
+export interface WritePart {
+  readonly start: number;
+  readonly bytes: number;
+  readonly token: number;
+}
+
 /** A segment opened for block writes. */
 export type WriterFile = number;
 
@@ -92,6 +99,11 @@ export interface BlockWriter {
   closeFile(file: WriterFile): Promise<void>;
   /** Starts one write of memory [start, start + bytes). Durable when `onWritten(token, null)` comes (or merely written under "never"). */
   write(file: WriterFile, position: number, start: number, bytes: number, token: number): void;
+  /**
+   * Starts the writes of several parts that lie back to back in the file, the first at `position`: as few device writes as the backend
+   * can make of them. Each part completes by itself, as if it had been given to `write`.
+   */
+  writeTogether(file: WriterFile, position: number, parts: readonly WritePart[]): void;
   /** Delivers what has completed, without waiting. Cheap when there is nothing. Returns how many. */
   reap(): number;
   /** Under "never": makes everything written to the file durable. */

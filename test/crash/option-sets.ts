@@ -23,6 +23,7 @@ const smallProfile: Profile = { lanes: 1, blockBytes: 16 * kibibyte, keptMax: 30
 
 export const optionSets: readonly OptionSet[] = [
   { name: "small segments", options: small, profile: smallProfile, counting: "each" },
+  { name: "gathered writes", options: { ...small, gatherBytes: mebibyte }, profile: smallProfile, counting: "each" },
   { name: "one block in flight", options: { ...small, blocksInFlight: 1 }, profile: smallProfile, counting: "each" },
   {
     name: "larger blocks",

@@ -237,6 +237,7 @@ const badOptions: readonly [string, unknown[]][] = [
   ["bufferBytes", [0, 4096, 16 * 1024 + 1, 32 * 1024 * 1024, "16384"]],
   ["bufferCount", [0, 1, 1025, 2.5]],
   ["blocksInFlight", [0, 5, -1, 1.5]],
+  ["gatherBytes", [-1, 1.5, 16 * 1024 * 1024 + 1, "1MiB"]],
   ["recordBytesMax", [0, -1, 2 ** 30 + 1, 1.5]],
   ["completion", ["poll", 1, null]],
   ["sqpoll", [1, "on", null]],

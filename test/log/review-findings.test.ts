@@ -122,6 +122,13 @@ class Rig {
       homes.set(token, file);
       write(file, position, start, bytes, token);
     };
+    writer.writeTogether = (file, position, parts) => {
+      let at = position;
+      for (const { start, bytes, token } of parts) {
+        writer.write(file, at, start, bytes, token);
+        at += bytes;
+      }
+    };
     writer.syncFile = async (id) => {
       const file = files.get(id) as { name: string; blocks: number; flushed: number };
       const { blocks } = file;

@@ -67,8 +67,9 @@ export function planOptions(random: Random, { lanes, flavour, foreign }: RunPlan
   if (flavour !== "damage") modes.push({ mode: "none" });
   // Where nothing is flushed, a power cut leaves holes with many blocks behind them: more than the copy had in flight.
   const leavesHoles = foreign === "of a killed copy" && random.chance(0.8);
+  const bufferCount = random.between(2, 8);
   return {
-    ...resolveOptions({ lanes, bufferBytes, bufferCount: random.between(2, 8), blocksInFlight: random.between(1, 4), recordBytesMax: 1024 * 1024 }),
+    ...resolveOptions({ lanes, bufferBytes, bufferCount, blocksInFlight: random.between(1, 4), gatherBytes: bufferCount % 2 === 0 ? 0 : 1024 * 1024, recordBytesMax: 1024 * 1024 }),
     durability: leavesHoles ? { mode: "none" } : random.pick(modes),
     // Below what users may ask for: rotation, fragments over segments and recycling are what is to be tried.
     segmentBytes: random.pick([64, 64, 128, 256]) * 1024,

@@ -16,6 +16,7 @@ const scenarios: Readonly<Record<string, (storage: Storage) => Promise<unknown>>
   "read-and-leave": readAndLeave,
   "idle-cpu": idleCpu,
   "write-until-refused": writeUntilRefused,
+  "gather-until-refused": gatherUntilRefused,
   "hold-lock": holdLock,
   "try-lock": tryLock,
   "lock-in-worker": lockInWorker,
@@ -83,6 +84,27 @@ async function writeUntilRefused(storage: Storage): Promise<unknown> {
   fs.writeFileSync(target, "");
   const error = await (await openWriter(storage, 0))(0, 1024 * unit);
   return { code: error?.code, message: error?.message, bytes: fs.statSync(target).size };
+}
+
+/** Parts written together, the limit inside one of them. */
+async function gatherUntilRefused(storage: Storage): Promise<unknown> {
+  const target = path.join(directory, "segment");
+  fs.writeFileSync(target, "");
+  const errors: (RingwallError | null)[] = [];
+  await new Promise<void>((resolve) => {
+    const writer = storage.createWriter({
+      bufferBytes: 64 * unit, bufferCount: 4, writesInFlight: 1, alignment: unit, flush: "dsync",
+      onWritten: (token, error) => {
+        errors[token] = error;
+        if (Object.keys(errors).length === 4) resolve();
+      },
+      onBatchEnd: () => undefined,
+    });
+    writer.memory.bytes.forEach((_, index, bytes) => (bytes[index] = 1 + (index >>> 12)));
+    // Out of order in the memory.
+    void writer.openFile(target).then((file) => writer.writeTogether(file, 0, [2, 0, 3, 1].map((token) => ({ start: token * 64 * unit, bytes: (token + 1) * unit, token }))));
+  });
+  return { codes: errors.map((error) => error?.code), first: [...new Set(fs.readFileSync(target))], bytes: fs.statSync(target).size };
 }
 
 /** Holds the lock until it is killed. */

@@ -332,6 +332,42 @@ function writerContract(context: () => Context): void {
     });
   }
 
+  for (const flush of ["dsync", "linked", "separate", "never"] as const) {
+    test(`writer, ${flush}: parts written together land back to back, and complete once each`, async () => {
+      const { storage } = context();
+      const harness = new Harness(storage, flush, 24, 4 * unit);
+      const { writer } = harness;
+      const { file, target } = await openZeroed(harness, context(), 24 * 4);
+      // Of any number, length and order in the memory; several under way at once.
+      const calls = [[5, 3], [23, 0, 11], [7], [22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 10], [1, 2, 4, 6, 8, 9]];
+      const expected: Buffer[] = [];
+      let position = 0;
+      for (const call of calls) {
+        const parts = call.map((token) => ({ start: token * 4 * unit, bytes: (1 + (token % 4)) * unit, token }));
+        for (const { start, bytes, token } of parts) {
+          writer.memory.bytes.fill(token + 1, start, start + bytes);
+          expected.push(Buffer.alloc(bytes, token + 1));
+        }
+        writer.writeTogether(file, position, parts);
+        assert.equal(harness.completions.length, 0, "never from inside write");
+        position += parts.reduce((sum, { bytes }) => sum + bytes, 0);
+      }
+      await harness.completed(24);
+      if (flush === "never") await writer.syncFile(file);
+      assert.deepEqual(harness.completions.map(({ token }) => token).sort((a, b) => a - b), Array.from({ length: 24 }, (_, token) => token));
+      assert.ok(harness.errors.every((error) => error === null));
+      const content = await contentOf(context(), target);
+      assert.ok(content.subarray(0, position).equals(Buffer.concat(expected)));
+      assert.ok(content.subarray(position).every((byte) => byte === 0));
+      await writer.closeFile(file);
+      writer.writeTogether(file, 0, [{ start: 0, bytes: unit, token: 100 }, { start: unit, bytes: unit, token: 101 }]);
+      await harness.completed(26);
+      for (const { error } of harness.completions.slice(24)) assert.ok(hasCode("RINGWALL_CLOSED")(error));
+      assert.throws(() => writer.writeTogether(file, 0, [{ start: 0, bytes: unit, token: 0 }, { start: 8, bytes: unit, token: 1 }]), /aligned/);
+      await writer.close();
+    });
+  }
+
   test("writer: one write of 16 MiB that begins inside a buffer, and far more writes at once than any ring has entries", async () => {
     const { storage } = context();
     const harness = new Harness(storage, "never", 2, 16 * 1024 * 1024);

@@ -13,9 +13,10 @@ import type { BlockWriter } from "#src/storage/storage.js";
 const unit = 4096;
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), "ringwall-flush-"));
 after(() => fs.rmSync(directory, { recursive: true, force: true }));
-const { fdatasync } = fs;
+const { fdatasync, writev } = fs;
 after(() => {
   fs.fdatasync = fdatasync;
+  fs.writev = writev;
 });
 const noDescriptor = 0x7fff_ffff;
 
@@ -90,4 +91,31 @@ test("separate: a sync that fails is told, and not tried again", async () => {
   assert.equal(error?.code, "RINGWALL_IO");
   assert.equal(calls, 1);
   await writer.close();
+});
+
+test("parts written together: of a short write the rest follows, wherever it was cut, and all are delivered behind the last", async () => {
+  for (const cut of [unit, unit + 1, 2 * unit - 8, 3 * unit]) {
+    const target = path.join(directory, `together-${String(cut)}`);
+    fs.writeFileSync(target, Buffer.alloc(4 * unit));
+    let calls = 0;
+    fs.writev = ((descriptor: number, parts: readonly Uint8Array[], position: number, done: (error: NodeJS.ErrnoException | null, written: number) => void) => {
+      const less = Buffer.concat(parts).subarray(0, calls++ === 0 ? cut : 4 * unit);
+      writev(descriptor, [less], position, done);
+    }) as typeof fs.writev;
+    const errors: (RingwallError | null)[] = [];
+    await new Promise<void>((resolve) => {
+      const writer = chooseStorage({ backend: "fs" }).storage.createWriter({
+        bufferBytes: unit, bufferCount: 4, writesInFlight: 1, alignment: unit, flush: "dsync",
+        onWritten: (_token, error) => {
+          assert.equal(calls, 2);
+          if (errors.push(error) === 4) resolve(writer.close());
+        },
+        onBatchEnd: () => undefined,
+      });
+      writer.memory.bytes.forEach((_, index, bytes) => (bytes[index] = 1 + (index >>> 12)));
+      void writer.openFile(target).then((file) => writer.writeTogether(file, 0, [3, 1, 0, 2].map((token) => ({ start: token * unit, bytes: unit, token }))));
+    });
+    assert.deepEqual(errors, [null, null, null, null]);
+    assert.ok(fs.readFileSync(target).equals(Buffer.concat([4, 2, 1, 3].map((value) => Buffer.alloc(unit, value)))), `cut at ${String(cut)}`);
+  }
 });

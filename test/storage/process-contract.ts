@@ -103,6 +103,13 @@ function limitTests(backend: string, fresh: () => string): void {
     assert.ok([64 * unitOfUlimit, 128 * unitOfUlimit].includes(answers[0]?.["bytes"] as number), JSON.stringify(answers));
   });
 
+  test("a file size limit in the middle of parts written together: what is below is written, in order, and each part is refused", async () => {
+    const launcher = ["/bin/bash", "-c", 'ulimit -f 20; exec "$@"', "bash"];
+    const { answers, stderr } = await runChild({ backend, scenario: "gather-until-refused", directory: fresh(), launcher });
+    // Pages 129 to 131, then 1, then 193: five pages of ten.
+    assert.deepEqual(answers, [{ codes: new Array(4).fill("RINGWALL_DISK_FULL"), first: [129, 130, 131, 1, 193], bytes: 5 * 4096 }], stderr);
+  });
+
   test("a full filesystem is DISK_FULL, and the path is named", async (t) => {
     const directory = fresh();
     if (!mountSmall(t, directory)) return;

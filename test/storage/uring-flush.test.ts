@@ -102,6 +102,26 @@ describe("flushes that the kernel is asked for", { skip }, () => {
     });
   }
 
+  for (const method of ["dsync", "linked", "separate"] as const) {
+    test(`${method}: parts that are written together are one write, and all are delivered behind its flush, also after a short one`, async () => {
+      const watched = new WatchedWriter(binding(), method, ([first], call) => void (call === 0 && first?.shorten(1)));
+      const { writer } = watched;
+      target = path.join(directory, `segment-${String(Math.random()).slice(2)}`);
+      fs.writeFileSync(target, Buffer.alloc(8 * unit));
+      const file = await writer.openFile(target);
+      for (let index = 0; index < blockBytes / 4; index++) writer.memory.words[index] = index + 1;
+      writer.writeTogether(file, unit, [0, 1, 2, 3].map((part) => ({ start: part * unit, bytes: unit, token: part })));
+      await watched.delivered(4);
+      await writer.close();
+      assert.deepEqual(watched.errors, [null, null, null, null]);
+      // Of a vector the entry's length is its number of parts.
+      const rest = method === "linked" ? ["sync", "write 3", "sync"] : method === "dsync" ? ["write 3"] : ["write 3", "sync"];
+      assert.deepEqual(words(watched), ["write 4", ...rest]);
+      demandFlushed(watched, method);
+      demandWhole(contentNow());
+    });
+  }
+
   test("linked: where the kernel takes a write without its sync, the sync goes in when the write is through", async () => {
     const { watched, content } = await writeOne("linked", (_entries, call) => {
       if (call === 0) return 1;

@@ -19,6 +19,7 @@ export function withLogOptions(command: Command): Command {
     .addOption(new Option("--completion <way>", "how completions are awaited on io_uring").choices(["wait", "spin"]))
     .addOption(new Option("--lane <where>", "where the lane runs: in the callers' thread or in one of its own").choices(["inline", "thread"]))
     .option("--blocks-in-flight <n>", "blocks written at once", parseSequence)
+    .option("--gather-bytes <bytes>", "blocks that wait together go out as one write of up to so many bytes", parseBytes)
     .option("--ring-entries <n>", "entries of the submission queue", parseSequence)
     .option("--sqpoll", "a kernel thread submits")
     .option("--no-registered-buffers", "don't register buffers")

@@ -11,6 +11,7 @@ export interface LogFlags {
   readonly completion?: "wait" | "spin";
   readonly lane?: "inline" | "thread";
   readonly blocksInFlight?: number;
+  readonly gatherBytes?: number;
   readonly bufferBytes?: number;
   readonly bufferCount?: number;
   readonly segmentBytes?: number;
@@ -30,6 +31,7 @@ export function logOptionsOf(flags: LogFlags): LogOptions {
     ...(flags.completion === undefined ? {} : { completion: flags.completion }),
     ...(flags.lane === undefined ? {} : { lane: flags.lane }),
     ...(flags.blocksInFlight === undefined ? {} : { blocksInFlight: flags.blocksInFlight }),
+    ...(flags.gatherBytes === undefined ? {} : { gatherBytes: flags.gatherBytes }),
     ...(flags.bufferBytes === undefined ? {} : { bufferBytes: flags.bufferBytes }),
     ...(flags.bufferCount === undefined ? {} : { bufferCount: flags.bufferCount }),
     ...(flags.segmentBytes === undefined ? {} : { segmentBytes: flags.segmentBytes }),

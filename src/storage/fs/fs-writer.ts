@@ -14,7 +14,7 @@ import { fuseNote, isFuse } from "../fuse.js";
 import { closeDescriptors, openDescriptors } from "../node-files.js";
 import { fileClosed, OpenFiles, type Handle, type OpenFile } from "../open-files.js";
 import { runAll } from "../run-all.js";
-import type { BlockWriter, BlockWriterOptions, WriterFile } from "../storage.js";
+import type { BlockWriter, BlockWriterOptions, WritePart, WriterFile } from "../storage.js";
 import { fromErrno, fromNodeError } from "../system-error.js";
 
 const { O_RDWR, O_DSYNC } = fs.constants as { O_RDWR: number; O_DSYNC: number | undefined };
@@ -77,20 +77,43 @@ export class FsWriter implements BlockWriter {
   }
 
   write(id: WriterFile, position: number, start: number, bytes: number, token: number): void {
+    this.#demandWritable(position, start, bytes);
+    const write = this.#take();
+    write.prepare(token, position, start, bytes);
+    this.#start(write, id);
+  }
+
+  writeTogether(id: WriterFile, position: number, parts: readonly WritePart[]): void {
+    let at = position;
+    for (const { start, bytes } of parts) {
+      this.#demandWritable(at, start, bytes);
+      at += bytes;
+    }
+    const write = this.#take();
+    write.gather(parts, position, at - position);
+    this.#start(write, id);
+  }
+
+  #demandWritable(position: number, start: number, bytes: number): void {
     const { alignment } = this.#options;
     assert(this.#state === "open", "a closed writer takes no writes");
     assert(bytes > 0 && start >= 0 && start + bytes <= this.memory.buffer.byteLength, "a write stays inside the writer's memory");
     assert((position % alignment) + (start % alignment) + (bytes % alignment) === 0, "a write is aligned");
+  }
+
+  #take(): FsWrite {
     this.#inFlight += 1;
-    const write = this.#idle.pop() ?? new FsWrite(this.memory.bytes, (done, error) => this.#finish(done, error));
-    write.token = token;
+    return this.#idle.pop() ?? new FsWrite(this.memory.bytes, (done, error) => this.#finish(done, error));
+  }
+
+  #start(write: FsWrite, id: WriterFile): void {
     const file = this.#files.find(id);
     if (file === undefined) {
       setImmediate(() => this.#finish(write, fileClosed()));
       return;
     }
     file.inFlight += 1;
-    write.prepare(file, position, start, bytes);
+    write.file = file;
     const handle = file.take();
     if (handle === null) this.#waiting.push(write);
     else write.begin(handle);
@@ -137,13 +160,15 @@ export class FsWriter implements BlockWriter {
   }
 
   #finish(write: FsWrite, error: RingwallError | null): void {
-    const { token, file, handle } = write;
+    const { token, parts, file, handle } = write;
     write.file = null;
     write.handle = null;
+    write.parts = null;
     this.#idle.push(write);
     if (file !== null && handle !== null) this.#passOn(file, handle);
     try {
-      this.#options.onWritten(token, error);
+      if (parts === null) this.#options.onWritten(token, error);
+      else for (const part of parts) this.#options.onWritten(part.token, error);
     } finally {
       this.#landed(file);
     }
@@ -167,6 +192,8 @@ export class FsWriter implements BlockWriter {
 /** One write under way. Pooled, with its callbacks bound once. */
 class FsWrite {
   token = 0;
+  /** Of a gathered write. */
+  parts: readonly WritePart[] | null = null;
   file: OpenFile | null = null;
   handle: Handle | null = null;
   readonly #bytes: Uint8Array;
@@ -174,16 +201,24 @@ class FsWrite {
   #position = 0;
   #start = 0;
   #left = 0;
+  #gathered: Uint8Array[] = [];
 
   constructor(bytes: Uint8Array, done: (write: FsWrite, error: RingwallError | null) => void) {
     this.#bytes = bytes;
     this.#done = done;
   }
 
-  prepare(file: OpenFile, position: number, start: number, bytes: number): void {
-    this.file = file;
+  prepare(token: number, position: number, start: number, bytes: number): void {
+    this.token = token;
     this.#position = position;
     this.#start = start;
+    this.#left = bytes;
+  }
+
+  gather(parts: readonly WritePart[], position: number, bytes: number): void {
+    this.parts = parts;
+    this.#gathered = parts.map(({ start, bytes: partBytes }) => this.#bytes.subarray(start, start + partBytes));
+    this.#position = position;
     this.#left = bytes;
   }
 
@@ -193,7 +228,8 @@ class FsWrite {
   }
 
   #writeOn(): void {
-    fs.write((this.handle as Handle).descriptor, this.#bytes, this.#start, this.#left, this.#position, this.#onWritten);
+    if (this.parts !== null) fs.writev((this.handle as Handle).descriptor, this.#gathered, this.#position, this.#onWritten);
+    else fs.write((this.handle as Handle).descriptor, this.#bytes, this.#start, this.#left, this.#position, this.#onWritten);
   }
 
   readonly #onWritten = (error: Error | null, written: number): void => {
@@ -202,6 +238,7 @@ class FsWrite {
     this.#position += written;
     this.#start += written;
     this.#left -= written;
+    if (this.parts !== null) this.#gathered = behind(this.#gathered, written);
     // Short: the rest follows. Under O_DSYNC each piece is durable by itself; otherwise the sync comes after the last.
     if (this.#left > 0) this.#writeOn();
     else if ((this.file as OpenFile).needsSync) fs.fdatasync((this.handle as Handle).descriptor, this.#onSynced);
@@ -216,4 +253,14 @@ class FsWrite {
   #failed(): { operation: string; path: string; offset: number } {
     return { operation: `write ${String(this.#left)} bytes durably`, path: this.file?.path ?? "", offset: this.#position };
   }
+}
+
+/** What stands behind the first `count` bytes. */
+function behind(gathered: readonly Uint8Array[], count: number): Uint8Array[] {
+  let skip = count;
+  return gathered.flatMap((bytes) => {
+    const skipped = Math.min(skip, bytes.length);
+    skip -= skipped;
+    return skipped === bytes.length ? [] : [bytes.subarray(skipped)];
+  });
 }

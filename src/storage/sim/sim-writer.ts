@@ -6,7 +6,7 @@
 import { assert } from "../../base/assert.js";
 import type { RingwallError } from "../../base/errors.js";
 import { Memory } from "../../format/memory.js";
-import type { BlockWriter, BlockWriterOptions, WriterFile } from "../storage.js";
+import type { BlockWriter, BlockWriterOptions, WritePart, WriterFile } from "../storage.js";
 import { failure } from "./disk.js";
 import type { Owner } from "./event-loop.js";
 import { sectorBytes, type Inode } from "./inode.js";
@@ -88,6 +88,15 @@ export class SimWriter implements BlockWriter {
     this.#machine.note(`block write ${write.path}`, position, bytes);
     this.#observer?.submitted(write.path, position, write.bytes);
     this.#submit(write);
+  }
+
+  /** One by one: whatever a device makes of a gathered write, it may make of these. */
+  writeTogether(file: WriterFile, position: number, parts: readonly WritePart[]): void {
+    let at = position;
+    for (const { start, bytes, token } of parts) {
+      this.write(file, at, start, bytes, token);
+      at += bytes;
+    }
   }
 
   reap(): number {

@@ -2,7 +2,10 @@
 //
 // Offsets into structures are counted in 32-bit words, for everything here is read and written through a Uint32Array.
 
-export const opcode = { nop: 0, fsync: 3, readFixed: 4, writeFixed: 5, read: 22, write: 23 } as const;
+export const opcode = { nop: 0, fsync: 3, writev: 2, readFixed: 4, writeFixed: 5, read: 22, write: 23 } as const;
+
+/** Of younger kernels; used where the kernel says that it has them. */
+export const youngOpcode = { /** 6.15 */ writevFixed: 61 } as const;
 
 export const entryFlag = { fixedFile: 1, link: 4, async: 16 } as const;
 

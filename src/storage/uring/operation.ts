@@ -5,6 +5,7 @@
 
 import type { RingwallError } from "../../base/errors.js";
 import type { Handle, OpenFile } from "../open-files.js";
+import type { Vector } from "./vectors.js";
 
 export const part = { write: 0, sync: 1 } as const;
 
@@ -24,9 +25,10 @@ export class Operation {
   file: OpenFile | null = null;
   /** The file's handle that is this operation's alone until it has finished. */
   handle: Handle | null = null;
-  /** What is still to be written: file position, offset in the memory, bytes. */
+  /** What is still to be written: file position, offset in the memory, bytes. Of a gathered write the vector says where. */
   position = 0;
   start = 0;
+  vector: Vector | null = null;
   bytes = 0;
   /** Completions that are still to come. */
   outstanding = 0;
@@ -63,6 +65,7 @@ export class OperationPool {
     operation.file = null;
     operation.handle = null;
     operation.settle = null;
+    operation.vector = null;
     this.#free.push(operation);
   }
 

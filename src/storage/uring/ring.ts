@@ -11,7 +11,8 @@
 import { assert } from "../../base/assert.js";
 import type { NativeBinding } from "../../native/binding.js";
 import {
-  completionOffset, completionWords, enter, entryWords, errno, feature, mapOffset, params, paramsWords, ringFlag, setup, submissionOffset,
+  completionOffset, completionWords, enter, entryWords, errno, feature, mapOffset, params, paramsWords, probeBytes, probeSupported, register, ringFlag,
+  setup, submissionOffset,
 } from "./kernel-interface.js";
 
 export interface RingOptions {
@@ -53,6 +54,12 @@ export function openRing(native: NativeBinding, options: RingOptions): RingVerdi
     return { kind: "refused", errno: typeof rings === "number" ? -rings : -(entries as number), what: "mapping the rings" };
   }
   return { kind: "open", ring: new Ring({ native, descriptor, words, rings, entries }) };
+}
+
+/** Of operations that younger kernels have. */
+export function hasOperation(native: NativeBinding, ring: Ring, code: number): boolean {
+  const probe = new Uint8Array(probeBytes);
+  return native.ringRegister(ring.descriptor, register.probe, probe, 256) >= 0 && ((probe[16 + code * 8 + 2] as number) & probeSupported) !== 0;
 }
 
 interface Mapped {

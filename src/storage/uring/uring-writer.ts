@@ -20,13 +20,14 @@ import { closeDescriptors } from "../node-files.js";
 import { fileClosed, OpenFiles, type Handle, type OpenFile } from "../open-files.js";
 import { fuseNote, isFuse } from "../fuse.js";
 import { runAll } from "../run-all.js";
-import type { BlockWriter, BlockWriterOptions, WriterFile, WriterFlush } from "../storage.js";
+import type { BlockWriter, BlockWriterOptions, WritePart, WriterFile, WriterFlush } from "../storage.js";
 import { fromErrno, fromNodeError } from "../system-error.js";
 import { directNote, openForWriting } from "./direct-open.js";
-import { entryFlag, errno, fsyncDataOnly, opcode, setup, writeDsync } from "./kernel-interface.js";
+import { entryFlag, errno, fsyncDataOnly, opcode, setup, writeDsync, youngOpcode } from "./kernel-interface.js";
 import { OperationPool, part, type Operation } from "./operation.js";
 import { FileTable, registerMemory } from "./registrations.js";
-import type { Ring } from "./ring.js";
+import { hasOperation, type Ring } from "./ring.js";
+import { partsMax, Vectors } from "./vectors.js";
 
 /** After this many answers of "again" in a row an operation fails. */
 const stallsMax = 16;
@@ -66,6 +67,8 @@ export class UringWriter implements BlockWriter {
   readonly #files = new OpenFiles();
   readonly #fileTable: FileTable;
   readonly #operations = new OperationPool();
+  readonly #vectors: Vectors;
+  readonly #gatherCode: number;
   readonly #notes: string[];
   readonly #afterClose: () => void;
   /** Operations that found no room in the ring, or whose submission the kernel put off. First in, first out. */
@@ -101,6 +104,8 @@ export class UringWriter implements BlockWriter {
     const registered = made.registeredBuffers ? registerMemory(made.native, made.ring, made.memory) : { on: false, note: "registered buffers: off: not wanted" };
     this.#fixedMemory = registered.on;
     this.#fileTable = new FileTable(made.native, made.ring, made.registeredFiles);
+    this.#vectors = new Vectors(made.native, made.memory);
+    this.#gatherCode = registered.on && hasOperation(made.native, made.ring, youngOpcode.writevFixed) ? youngOpcode.writevFixed : opcode.writev;
     this.#notes = [...made.ringNotes, registered.note, this.#fileTable.note];
     if (this.#flush !== options.flush) this.#notes.push("flush: separate instead of linked: SQPOLL can't keep a chain together");
     this.#watch = watch(() => this.#onReadable());
@@ -136,21 +141,52 @@ export class UringWriter implements BlockWriter {
 
   /** Hot path: allocates nothing. */
   write(id: WriterFile, position: number, start: number, bytes: number, token: number): void {
-    assert(this.#state === "open", "a closed writer takes no writes");
-    assert(bytes > 0 && start >= 0 && start + bytes <= this.memory.buffer.byteLength, "a write stays inside the writer's memory");
-    assert((position % this.#alignment) + (start % this.#alignment) + (bytes % this.#alignment) === 0, "a write is aligned");
+    this.#demandWritable(position, start, bytes);
     const operation = this.#begin();
     operation.token = token;
     const file = this.#files.find(id);
     if (file === undefined) return this.#finishLater(operation, fileClosed());
-    file.inFlight += 1;
-    operation.file = file;
-    operation.phase = "write";
-    operation.position = position;
+    this.#beginWrite(operation, file, position);
     operation.start = start;
     operation.bytes = bytes;
     this.#start(operation);
     if (this.#spins) this.#spinOn();
+  }
+
+  writeTogether(id: WriterFile, position: number, parts: readonly WritePart[]): void {
+    const file = this.#files.find(id);
+    const vector = parts.length > 1 && parts.length <= partsMax && file !== undefined ? this.#vectors.take(parts) : null;
+    let at = position;
+    if (vector === null || file === undefined) {
+      for (const { start, bytes, token } of parts) {
+        this.write(id, at, start, bytes, token);
+        at += bytes;
+      }
+      return;
+    }
+    for (const { start, bytes } of parts) {
+      this.#demandWritable(at, start, bytes);
+      at += bytes;
+    }
+    const operation = this.#begin();
+    operation.vector = vector;
+    this.#beginWrite(operation, file, position);
+    operation.bytes = at - position;
+    this.#start(operation);
+    if (this.#spins) this.#spinOn();
+  }
+
+  #beginWrite(operation: Operation, file: OpenFile, position: number): void {
+    file.inFlight += 1;
+    operation.file = file;
+    operation.phase = "write";
+    operation.position = position;
+  }
+
+  #demandWritable(position: number, start: number, bytes: number): void {
+    assert(this.#state === "open", "a closed writer takes no writes");
+    assert(bytes > 0 && start >= 0 && start + bytes <= this.memory.buffer.byteLength, "a write stays inside the writer's memory");
+    assert((position % this.#alignment) + (start % this.#alignment) + (bytes % this.#alignment) === 0, "a write is aligned");
   }
 
   /** Hot path: two loads when there is nothing. */
@@ -210,6 +246,7 @@ export class UringWriter implements BlockWriter {
     for (const file of files) this.#unregister(file);
     this.#ring.close();
     this.#fileTable.close();
+    this.#vectors.close();
     this.#native.release(this.memory.buffer);
     this.#afterClose();
     await runAll(files.filter((file) => !file.retired).map((file) => () => this.#freeFile(file)));
@@ -262,13 +299,15 @@ export class UringWriter implements BlockWriter {
     const at = this.#ring.take();
     const flags = (handle.fixed ? entryFlag.fixedFile : 0) | (operation.linked ? entryFlag.link : 0);
     const low = this.#addressLow + operation.start;
-    words[at] = (this.#fixedMemory ? opcode.writeFixed : opcode.write) | (flags << 8);
+    const code = this.#fixedMemory ? opcode.writeFixed : opcode.write;
+    words[at] = (operation.vector === null ? code : this.#gatherCode) | (flags << 8);
     words[at + 1] = handle.fixed ? handle.index : handle.descriptor;
     words[at + 2] = lowHalf(operation.position);
     words[at + 3] = highHalf(operation.position);
     words[at + 4] = lowHalf(low);
     words[at + 5] = this.#addressHigh + highHalf(low);
     words[at + 6] = operation.bytes;
+    if (operation.vector !== null) this.#vectors.fill(operation.vector, words, at);
     words[at + 7] = this.#flush === "dsync" ? writeDsync : 0;
     words[at + 8] = operation.slot * 2 + part.write;
     words[at + 9] = operation.generation;
@@ -353,6 +392,7 @@ export class UringWriter implements BlockWriter {
     operation.position += whole;
     operation.start += whole;
     operation.bytes -= whole;
+    if (operation.vector !== null) operation.vector.skipped += whole;
     this.#start(operation);
   }
 
@@ -368,15 +408,17 @@ export class UringWriter implements BlockWriter {
   }
 
   #finish(operation: Operation, error: RingwallError | null): void {
-    const { token, settle, file, handle } = operation;
+    const { token, settle, file, handle, vector } = operation;
     // A sync for its own sake borrows a handle that may be in use.
     if (settle === null && handle !== null) (file as OpenFile).give(handle);
     this.#operations.give(operation);
+    if (vector !== null) this.#vectors.give(vector);
     this.#inFlight -= 1;
     this.#delivered += 1;
     if (file !== null) file.landed();
-    if (settle === null) this.#onWritten(token, error);
-    else settle(error);
+    if (settle !== null) settle(error);
+    else if (vector === null) this.#onWritten(token, error);
+    else for (const part of vector.parts) this.#onWritten(part.token, error);
     if (this.#inFlight === 0 && this.#onIdle !== null) this.#onIdle();
   }
 

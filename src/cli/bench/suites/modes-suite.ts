@@ -37,6 +37,7 @@ const features: readonly Feature[] = [
   { name: "sqpoll", backends: ["uring"], variants: [{ name: "off" }, { name: "on", options: { sqpoll: true } }] },
   { name: "completion", backends: ["uring"], variants: [{ name: "wait" }, { name: "spin", options: { completion: "spin" } }] },
   { name: "blocks-in-flight", backends: ["uring", "fs"], variants: [{ name: "4" }, ...[3, 2, 1].map((blocksInFlight) => ({ name: String(blocksInFlight), options: { blocksInFlight } }))] },
+  { name: "gathered-writes", backends: ["uring", "fs"], variants: [{ name: "off" }, { name: "on", options: { gatherBytes: 1024 * 1024 } }] },
   { name: "flush", backends: ["uring"], variants: [{ name: "dsync", flush: "dsync" }, { name: "linked", flush: "linked" }, { name: "separate", flush: "separate" }] },
   // node:fs can't link.
   { name: "flush", backends: ["fs"], variants: [{ name: "dsync", flush: "dsync" }, { name: "separate", flush: "separate" }] },

@@ -57,7 +57,7 @@ const suites: readonly SuiteCommand[] = [
     repeat: 5,
     options: (command) => withRecords(withSpace(command))
       .option("--callers <list>", "how many at once", listOf(callersMax), [1, 256])
-      .option("--features <list>", "registered-buffers, registered-files, sqpoll, completion, blocks-in-flight, flush (default: all)", (text: string) => text.split(",").map((name) => name.trim())),
+      .option("--features <list>", "registered-buffers, registered-files, sqpoll, completion, blocks-in-flight, gathered-writes, flush (default: all)", (text: string) => text.split(",").map((name) => name.trim())),
     load: async () => (await import("./modes-suite.js")).modesSuite,
   },
   {
