@@ -134,8 +134,9 @@ export class PartitionTable {
 
   /** A partition that no frame defines yet: it has no id. */
   reserve(name: string, state: PartitionState = new PartitionState(0, name)): PartitionState {
-    assert(!this.#byName.has(name), `partition ${JSON.stringify(name)} is defined once`);
+    const before = this.#byName.size;
     this.#byName.set(name, state);
+    assert(this.#byName.size > before, "a partition is defined once");
     if (isHiddenName(name)) this.hidden.add(state);
     this.#nameBytes += checkpointEntryBytesMax(name.length * 3, 0);
     return state;
@@ -143,7 +144,7 @@ export class PartitionTable {
 
   /** Gives a reserved partition its id, the next one, at the moment its definition is framed. */
   assignId(state: PartitionState): void {
-    assert(state.id === 0, `partition ${JSON.stringify(state.name)} gets one id`);
+    assert(state.id === 0, "a partition gets one id");
     state.id = this.#byId.length;
     this.#byId.push(state);
   }
@@ -166,7 +167,7 @@ export class PartitionTable {
 
   /** Ids are given out in order, so a new one is always the next. */
   define(id: number, name: string): PartitionState {
-    assert(id === this.#byId.length, `partition ids are dense: ${String(id)} after ${String(this.#byId.length - 1)}`);
+    assert(id === this.#byId.length, "partition ids are dense");
     const state = this.reserve(name);
     this.assignId(state);
     return state;

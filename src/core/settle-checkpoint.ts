@@ -28,7 +28,6 @@ export function settleCheckpoint(entries: readonly CheckpointEntry[], context: C
     const state = table.byId(entry.id);
     if (state === undefined) {
       if (!isFirst && !gap) contradict(`the checkpoint knows partition ${JSON.stringify(entry.name)}, which was not defined`);
-      if (table.byName(entry.name) !== undefined) contradict(`the checkpoint gives ${JSON.stringify(entry.name)} to two partitions`);
       adopt(entry, context);
     } else if (!agrees(state, entry)) {
       if (!gap) contradict(`the checkpoint disagrees on partition ${JSON.stringify(entry.name)}`);
@@ -37,10 +36,12 @@ export function settleCheckpoint(entries: readonly CheckpointEntry[], context: C
   }
 }
 
-function adopt(entry: CheckpointEntry, { table, losses, lostDefinitions, isFirst, gap }: CheckpointContext): void {
+function adopt(entry: CheckpointEntry, { table, losses, lostDefinitions, isFirst, gap, contradict }: CheckpointContext): void {
+  const isTaken = table.byName(entry.name) !== undefined;
+  if (isTaken) contradict(`the checkpoint gives ${JSON.stringify(entry.name)} to two partitions`);
   // Known only from here on although there was something before: all its records so far are lost.
   if (!isFirst || gap) losses.lose(entry.id, entry.firstSequence, entry.lastSequence);
-  table.restore({ ...entry, name: lostDefinitions.freeName(entry.id, entry.name) });
+  table.restore(isTaken ? { ...entry, name: lostDefinitions.freeName(entry.id, entry.name) } : entry);
 }
 
 /** After a gap the checkpoint is right. */

@@ -49,35 +49,46 @@ export function truncationsMax(payloadBytesMax: number): number {
   return Math.floor((payloadBytesMax - checkpointEntryBytesMax(partitionNameBytesMax, 0)) / truncationBytes);
 }
 
-/** Payloads of at most `payloadBytesMax` that hold all entries, in order. At least one, maybe empty. */
-export function encodeCheckpoint(entries: Iterable<CheckpointEntry>, payloadBytesMax: number): Uint8Array[] {
-  const payloads: Uint8Array[] = [];
-  let run: Uint8Array[] = [];
-  let runBytes = 0;
+/** Payloads of at most `payloadBytesMax` that hold all entries, in order, each made when it is asked for. At least one, maybe empty. */
+export function* checkpointPayloads(entries: Iterable<CheckpointEntry>, payloadBytesMax: number): Generator<Uint8Array, undefined, undefined> {
+  let payload: Buffer = Buffer.alloc(payloadBytesMax);
+  let used = 0;
   for (const entry of entries) {
-    const bytes = encodeEntry(entry);
-    if (runBytes > 0 && runBytes + bytes.length > payloadBytesMax) {
-      payloads.push(Buffer.concat(run));
-      run = [];
-      runBytes = 0;
+    const nameBytes = Buffer.byteLength(entry.name);
+    const bytes = checkpointEntryBytesMax(nameBytes, entry.truncations.length);
+    if (used > 0 && used + bytes > payloadBytesMax) {
+      yield payload.subarray(0, used);
+      payload = Buffer.alloc(payloadBytesMax);
+      used = 0;
     }
-    run.push(bytes);
-    runBytes += bytes.length;
+    if (bytes > payload.length) payload = Buffer.alloc(bytes);
+    encodeEntry(entry, nameBytes, payload, used);
+    used += bytes;
   }
-  payloads.push(Buffer.concat(run));
-  return payloads;
+  yield payload.subarray(0, used);
 }
 
 /** A partition's name, or null when the bytes can't be one. */
 export function decodePartitionName(bytes: Uint8Array): string | null {
-  if (bytes.length < 1 || bytes.length > partitionNameBytesMax) return null;
-  const name = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+  return decodeName(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), 0, bytes.length);
+}
+
+function decodeName(bytes: Buffer, from: number, to: number): string | null {
+  if (to - from < 1 || to - from > partitionNameBytesMax) return null;
+  if (isAscii(bytes, from, to)) return bytes.toString("latin1", from, to);
+  const name = bytes.toString("utf8", from, to);
   // Bytes that are no UTF-8 come back as others: two names would be one.
-  return Buffer.from(name, "utf8").equals(bytes) ? name : null;
+  return Buffer.from(name, "utf8").equals(bytes.subarray(from, to)) ? name : null;
+}
+
+function isAscii(bytes: Buffer, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if ((bytes[at] as number) >= 0x80) return false;
+  return true;
 }
 
 /** The entries of one payload, or null when its lengths don't add up or an entry can't be a partition's. */
 export function decodeCheckpoint(payload: Uint8Array): CheckpointEntry[] | null {
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
   const entries: CheckpointEntry[] = [];
   let at = 0;
@@ -88,7 +99,7 @@ export function decodeCheckpoint(payload: Uint8Array): CheckpointEntry[] | null 
     const nameAt = at + fixedBytes + truncationCount * truncationBytes;
     const next = at + roundUp8(nameAt - at + nameBytes);
     if (next > payload.length) return null;
-    const name = decodePartitionName(payload.subarray(nameAt, nameAt + nameBytes));
+    const name = decodeName(bytes, nameAt, nameAt + nameBytes);
     if (name === null || truncationCount > storedTruncationsMax) return null;
     const entry: CheckpointEntry = {
       id: view.getUint32(at, true),
@@ -120,22 +131,20 @@ function decodeTruncation(view: DataView, at: number): Truncation {
   return { segment: readU64(view, at), offset: readU64(view, at + 8), after: readU64(view, at + 16) };
 }
 
-function encodeEntry(entry: CheckpointEntry): Uint8Array {
-  const name = Buffer.from(entry.name, "utf8");
-  const nameAt = fixedBytes + entry.truncations.length * truncationBytes;
-  const bytes = new Uint8Array(roundUp8(nameAt + name.length));
-  const view = new DataView(bytes.buffer);
+/** At `at` in zeros. */
+function encodeEntry(entry: CheckpointEntry, nameBytes: number, into: Buffer, at: number): void {
+  const view = new DataView(into.buffer, into.byteOffset + at);
   view.setUint32(0, entry.id, true);
-  view.setUint16(4, name.length, true);
+  view.setUint16(4, nameBytes, true);
   view.setUint16(6, entry.truncations.length, true);
   writeU64(view, 8, entry.firstSequence);
   writeU64(view, 16, entry.lastSequence);
-  entry.truncations.forEach((truncation, index) => {
-    const at = fixedBytes + index * truncationBytes;
-    writeU64(view, at, truncation.segment);
-    writeU64(view, at + 8, truncation.offset);
-    writeU64(view, at + 16, truncation.after);
-  });
-  bytes.set(name, nameAt);
-  return bytes;
+  let truncationAt = fixedBytes;
+  for (const truncation of entry.truncations) {
+    writeU64(view, truncationAt, truncation.segment);
+    writeU64(view, truncationAt + 8, truncation.offset);
+    writeU64(view, truncationAt + 16, truncation.after);
+    truncationAt += truncationBytes;
+  }
+  into.write(entry.name, at + truncationAt, nameBytes, "utf8");
 }

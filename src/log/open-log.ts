@@ -116,6 +116,7 @@ export async function openReader(request: OpenRequest): Promise<OpenedReader> {
 
 /** A partition lives on one lane: of two with one name nobody could ever read the second. */
 function demandDistinctNames(lanes: readonly { readonly table: PartitionTable }[], directory: string): void {
+  if (lanes.length === 1) return;
   const homes = new Map<string, number>();
   for (const [lane, { table }] of lanes.entries()) {
     for (const { name } of table) {
@@ -126,7 +127,7 @@ function demandDistinctNames(lanes: readonly { readonly table: PartitionTable }[
           remedy: "`ringwall repair` copies both, the second under another name.",
         });
       }
-      if (lanes.length > 1) homes.set(name, lane);
+      homes.set(name, lane);
     }
   }
 }

@@ -8,10 +8,10 @@
 import { assert } from "../base/assert.js";
 import { roundUp8 } from "../base/numbers.js";
 import { GroupCommit } from "../core/group-commit.js";
-import type { PartitionState } from "../core/partition-table.js";
+import type { PartitionState, PartitionTable } from "../core/partition-table.js";
 import { SegmentIndex } from "../core/segment-index.js";
 import { blockFlag, blockHeaderBytes, encodeBlockHeader } from "../format/block.js";
-import { encodeCheckpoint } from "../format/checkpoint.js";
+import { checkpointPayloads, type CheckpointEntry } from "../format/checkpoint.js";
 import { frameFlag, frameHeaderBytes, frameKind } from "../format/frame.js";
 import type { Memory } from "../format/memory.js";
 import { blockSeed } from "../format/seed.js";
@@ -39,6 +39,7 @@ export interface TailOptions {
 export type BlockUse = "records" | "control";
 
 const windowSize = 32;
+const emptyBytes = new Uint8Array(0);
 /**
  * A segment whose last group goes on is done when the group's last block is: 1. its index says that the group's records
  * are there; 2. power fails before the group is whole; 3. recovery drops the group, and trusts the index.
@@ -75,7 +76,8 @@ export class Tail {
   /** Segments left behind, until their last block is durable. */
   readonly #leaving: { readonly segment: LaneSegment; lastBlock: number }[] = [];
   #current: LaneSegment | null = null;
-  #checkpoint: { readonly payloads: readonly Uint8Array[]; next: number } | null = null;
+  /** What is left of the segment's checkpoint. Until all of it is placed nothing else is, so the table stays as it is. */
+  #checkpoint: { payload: Uint8Array; readonly rest: Iterator<Uint8Array, undefined, undefined>; isFirst: boolean } | null = null;
   #nextBlock: number;
   #previousChecksum: number;
   #lastTime: number;
@@ -352,8 +354,8 @@ export class Tail {
     this.#current = { ready, index, seed: this.#seed(ready), nextOffset: this.#settings.alignment, holdsData: false };
     this.#rotationRequested = false;
     stats.segments++;
-    const entries = [...this.#settings.recovered.table].map((state) => state.toCheckpoint());
-    this.#checkpoint = { payloads: encodeCheckpoint(entries, checkpointPayloadBytesMax(this.#settings)), next: 0 };
+    const rest = checkpointPayloads(checkpointOf(this.#settings.recovered.table), checkpointPayloadBytesMax(this.#settings));
+    this.#checkpoint = { payload: rest.next().value ?? emptyBytes, rest, isFirst: true };
     onSegment(index);
     return true;
   }
@@ -362,17 +364,20 @@ export class Tail {
   #placeCheckpoint(): boolean {
     const checkpoint = this.#checkpoint;
     if (checkpoint === null) return true;
-    while (checkpoint.next < checkpoint.payloads.length) {
-      const payload = checkpoint.payloads[checkpoint.next] as Uint8Array;
+    for (let isLast = false; !isLast; ) {
+      const { payload, rest, isFirst } = checkpoint;
       const frameBytes = frameHeaderBytes + roundUp8(payload.length);
       if (this.open !== null && this.open.cursor + frameBytes > this.open.limit) this.closeBlock();
       const block = this.open ?? this.#openBlock(frameBytes, "control");
       if (block === null) return false;
+      const following = rest.next().value;
+      isLast = following === undefined;
       let flags = kindBits(frameKind.checkpoint);
-      if (checkpoint.next > 0) flags |= frameFlag.groupContinued;
-      if (checkpoint.next < checkpoint.payloads.length - 1) flags |= frameFlag.groupGoesOn;
+      if (!isFirst) flags |= frameFlag.groupContinued;
+      if (!isLast) flags |= frameFlag.groupGoesOn;
       this.putFrame(block, flags, 0, 0, payload);
-      checkpoint.next++;
+      checkpoint.isFirst = false;
+      checkpoint.payload = following ?? emptyBytes;
     }
     (this.#current as LaneSegment).holdsData = false;
     this.#checkpoint = null;
@@ -433,4 +438,8 @@ export class Tail {
     const { uuid, lane, epoch } = this.#settings;
     return blockSeed({ uuid, lane, segment: ready.id, epoch });
   }
+}
+
+function* checkpointOf(table: PartitionTable): IterableIterator<CheckpointEntry> {
+  for (const state of table) yield state.toCheckpoint();
 }

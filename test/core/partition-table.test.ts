@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PartitionState, PartitionTable } from "#src/core/partition-table.js";
-import { checkpointEntryBytesMax, encodeCheckpoint } from "#src/format/checkpoint.js";
+import { checkpointEntryBytesMax, checkpointPayloads } from "#src/format/checkpoint.js";
 
 function filled(last: number): PartitionState {
   const state = new PartitionState(1, "p");
@@ -119,7 +119,7 @@ test("a checkpoint holds what is placed, not what waits; restored, it is the sam
 test("checkpointBytes is never less than the checkpoint", () => {
   const table = new PartitionTable();
   for (const name of ["a", "日本語", "😀".repeat(200), "x".repeat(1024), "ä"]) table.define(table.nextId, name);
-  const bytes = encodeCheckpoint([...table].map((state) => state.toCheckpoint()), 32 * 1024).reduce((sum, payload) => sum + payload.length, 0);
+  const bytes = [...checkpointPayloads([...table].map((state) => state.toCheckpoint()), 32 * 1024)].reduce((sum, payload) => sum + payload.length, 0);
   assert.ok(table.checkpointBytes >= bytes, `${table.checkpointBytes} for ${bytes}`);
   const before = table.checkpointBytes;
   table.noteTruncations(3);

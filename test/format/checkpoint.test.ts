@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkpointEntryBytesMax, decodeCheckpoint, encodeCheckpoint, partitionNameBytesMax, storedTruncationsMax, truncationsMax, type CheckpointEntry } from "#src/format/checkpoint.js";
+import { checkpointEntryBytesMax, decodeCheckpoint, checkpointPayloads, partitionNameBytesMax, storedTruncationsMax, truncationsMax, type CheckpointEntry } from "#src/format/checkpoint.js";
 
 const largest = 2 ** 52;
 
@@ -29,15 +29,15 @@ function decodeAll(payloads: readonly Uint8Array[]): CheckpointEntry[] {
 
 test("entries come back, in order, in one payload or many, none larger than allowed", () => {
   for (const payloadBytesMax of [1100, 1200, 2000, 32 * 1024]) {
-    const payloads = encodeCheckpoint(entries, payloadBytesMax);
+    const payloads = [...checkpointPayloads(entries, payloadBytesMax)];
     assert.ok(payloads.every((payload) => payload.length <= payloadBytesMax && payload.length % 8 === 0), `${payloads.map((payload) => payload.length).join()}`);
     assert.deepEqual(decodeAll(payloads), entries);
   }
-  assert.equal(encodeCheckpoint(entries, 32 * 1024).length, 1);
+  assert.equal([...checkpointPayloads(entries, 32 * 1024)].length, 1);
 });
 
 test("no partition: one empty payload, which decodes to none", () => {
-  const payloads = encodeCheckpoint([], 1000);
+  const payloads = [...checkpointPayloads([], 1000)];
   assert.deepEqual(payloads.map((payload) => payload.length), [0]);
   assert.deepEqual(decodeAll(payloads), []);
 });
@@ -46,21 +46,21 @@ test("the bound on truncations keeps the largest entry inside one payload, and i
   for (const payloadBytesMax of [16 * 1024 - 88, 32 * 1024]) {
     const most = truncationsMax(payloadBytesMax);
     const name = "x".repeat(partitionNameBytesMax);
-    assert.ok((encodeCheckpoint([entry(1, name, most)], payloadBytesMax)[0] as Uint8Array).length <= payloadBytesMax);
+    assert.ok(([...checkpointPayloads([entry(1, name, most)], payloadBytesMax)][0] as Uint8Array).length <= payloadBytesMax);
     assert.ok(checkpointEntryBytesMax(partitionNameBytesMax, most + 1) > payloadBytesMax);
-    assert.deepEqual(decodeAll(encodeCheckpoint([entry(1, name, most), entry(2, "b")], payloadBytesMax)), [entry(1, name, most), entry(2, "b")]);
+    assert.deepEqual(decodeAll([...checkpointPayloads([entry(1, name, most), entry(2, "b")], payloadBytesMax)]), [entry(1, name, most), entry(2, "b")]);
   }
 });
 
 test("an entry takes no more than it was said to", () => {
   for (const each of entries) {
-    const [payload] = encodeCheckpoint([each], 32 * 1024);
+    const [payload] = [...checkpointPayloads([each], 32 * 1024)];
     assert.ok((payload as Uint8Array).length <= checkpointEntryBytesMax(Buffer.byteLength(each.name), each.truncations.length));
   }
 });
 
 test("a payload cut off anywhere, or with lengths that lead out of it, is null; at any offset in its memory", () => {
-  const [payload] = encodeCheckpoint(entries.slice(0, 7), 32 * 1024) as [Uint8Array];
+  const [payload] = [...checkpointPayloads(entries.slice(0, 7), 32 * 1024)] as [Uint8Array];
   const starts = new Set([0]);
   for (let length = 0; length < payload.length; length++) {
     const decoded = decodeCheckpoint(payload.subarray(0, length));
@@ -82,7 +82,7 @@ test("what no writer writes is null, whatever its lengths: numbers above 2^52, i
   const places = [[1, 4096, 5], [1, 4096, 6], [1, 8192, 5], [2, 4096, 5]] as const;
   const truncated = (...numbers: readonly (readonly [number, number, number])[]): CheckpointEntry => ({ ...whole, truncations: numbers.map(([segment, offset, after]) => ({ segment, offset, after })) });
   const decoded = (each: CheckpointEntry, change: (view: DataView) => void = () => undefined): CheckpointEntry[] | null => {
-    const payload = Uint8Array.from(encodeCheckpoint([each], 1 << 20)[0] as Uint8Array);
+    const payload = Uint8Array.from([...checkpointPayloads([each], 1 << 20)][0] as Uint8Array);
     change(new DataView(payload.buffer));
     return decodeCheckpoint(payload);
   };

@@ -6,7 +6,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { SegmentIndex } from "#src/core/segment-index.js";
-import { encodeCheckpoint } from "#src/format/checkpoint.js";
+import { checkpointPayloads } from "#src/format/checkpoint.js";
 import { encodeIndexFile, indexHeaderBytes } from "#src/format/index-file.js";
 import { indexName, laneDirectoryName, segmentName } from "#src/format/names.js";
 import { blockSeed } from "#src/format/seed.js";
@@ -202,7 +202,7 @@ class LaneWriter {
     if (fate.strays()) entries.splice(random.below(entries.length + 1), 1);
     if (fate.strays()) entries.push(...entries.slice(0, 2));
     if (fate.strays()) entries.reverse();
-    const payloads = encodeCheckpoint(entries, random.pick([1100, 32 * 1024]));
+    const payloads = [...checkpointPayloads(entries, random.pick([1100, 32 * 1024]))];
     for (const [at, payload] of payloads.entries()) {
       const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
       if (payload.length > 0 && fate.strays()) {

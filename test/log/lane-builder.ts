@@ -9,7 +9,7 @@ import { RingwallError } from "#src/base/errors.js";
 import { PartitionTable, type PartitionState } from "#src/core/partition-table.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
 import { blockHeaderBytes, encodeBlockHeader } from "#src/format/block.js";
-import { encodeCheckpoint } from "#src/format/checkpoint.js";
+import { checkpointPayloads } from "#src/format/checkpoint.js";
 import { frameBytes, frameFlag, frameHeaderBytes, frameKind } from "#src/format/frame.js";
 import { chooseKernels, type Kernels } from "#src/format/kernels.js";
 import { Memory } from "#src/format/memory.js";
@@ -204,7 +204,7 @@ export class LaneBuilder implements ReadSource {
     await this.#file.writeAt(encodeSegmentHeader({ uuid, lane, alignment, segment, baseTime: this.#clock, segmentBytes: 1 << 30 }), 0);
     this.indexes.set(segment, index);
     this.segmentIds = [...this.segmentIds, segment];
-    const payloads = encodeCheckpoint([...this.table].map((state) => state.toCheckpoint()), this.#blockBytes - 1024);
+    const payloads = [...checkpointPayloads([...this.table].map((state) => state.toCheckpoint()), this.#blockBytes - 1024)];
     for (const payload of payloads) {
       await this.#makeRoom(payload.length);
       this.#frame(frameKind.checkpoint, 0, 0, payload, 0);

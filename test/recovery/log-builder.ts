@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, writeFileSync, openSync, writeSync, closeSync, 
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { blockHeaderBytes, encodeBlockHeader, blockFlag } from "#src/format/block.js";
-import { encodeCheckpoint, type CheckpointEntry, type Truncation } from "#src/format/checkpoint.js";
+import { checkpointPayloads, type CheckpointEntry, type Truncation } from "#src/format/checkpoint.js";
 import { frameBytes, frameFlag, frameHeaderBytes, frameKind } from "#src/format/frame.js";
 import { portableKernels } from "#src/format/kernels.js";
 import { Memory } from "#src/format/memory.js";
@@ -77,7 +77,7 @@ export function entry(id: number, name: string, last: number, first = 1, truncat
 }
 
 export function checkpoint(entries: readonly CheckpointEntry[], payloadBytesMax = 1 << 20): TestFrame[] {
-  const payloads = encodeCheckpoint(entries, payloadBytesMax);
+  const payloads = [...checkpointPayloads(entries, payloadBytesMax)];
   return payloads.map((payload, index) => ({
     kind: frameKind.checkpoint,
     flags: (index > 0 ? frameFlag.groupContinued : 0) + (index < payloads.length - 1 ? frameFlag.groupGoesOn : 0),
