@@ -81,7 +81,7 @@ export class LanePartition implements Partition {
     return this.#writer().enqueue(this.#stateToWrite(), data);
   }
 
-  readBatches(options: ReadOptions = {}): AsyncGenerator<LogRecord[], undefined, undefined> {
+  readBatches(options: ReadOptions = {}): AsyncGenerator<readonly LogRecord[], undefined, undefined> {
     return readBatches(this.#home.source, this.#stateToRead(), options);
   }
 
@@ -93,7 +93,7 @@ export class LanePartition implements Partition {
     return tail(this.#home.source, this.#stateToRead(), options);
   }
 
-  tailBatches(options: TailOptions = {}): AsyncGenerator<LogRecord[], undefined, undefined> {
+  tailBatches(options: TailOptions = {}): AsyncGenerator<readonly LogRecord[], undefined, undefined> {
     return tailBatches(this.#home.source, this.#stateToRead(), options);
   }
 

@@ -48,7 +48,7 @@ export interface Partition {
   enqueue(data: Uint8Array | string): number;
 
   /** Durable records in order, in arrays: the fast way. */
-  readBatches(options?: ReadOptions): AsyncGenerator<LogRecord[], undefined, undefined>;
+  readBatches(options?: ReadOptions): AsyncGenerator<readonly LogRecord[], undefined, undefined>;
   /** Durable records in order. */
   read(options?: ReadOptions): AsyncGenerator<LogRecord, undefined, undefined>;
   /**
@@ -57,7 +57,7 @@ export interface Partition {
    */
   tail(options?: TailOptions): AsyncGenerator<LogRecord, undefined, undefined>;
   /** As `tail`, in arrays. */
-  tailBatches(options?: TailOptions): AsyncGenerator<LogRecord[], undefined, undefined>;
+  tailBatches(options?: TailOptions): AsyncGenerator<readonly LogRecord[], undefined, undefined>;
   /** One record; undefined when it is not durable yet. Rejects with RINGWALL_TRIMMED when it is gone. */
   get(seq: number): Promise<LogRecord | undefined>;
   /** When the first record that is kept and the last that is durable were appended, milliseconds since 1970; undefined when there are none. Costs and rejects as two `get`s. */

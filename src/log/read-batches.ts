@@ -9,6 +9,7 @@ import { abortedError, trimmedError } from "./read-errors.js";
 import type { ReadSource } from "./read-source.js";
 import { findSince } from "./read-times.js";
 import { ReadWalk, type WalkOptions } from "./read-walk.js";
+import { sharedTailsOf, type SharedTail } from "./shared-tails.js";
 
 export interface BatchesOptions extends WalkOptions {
   /** Milliseconds since 1970: the first record is one of that time or a later one. */
@@ -24,11 +25,13 @@ type Life =
 const end: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /** Arrays of records, none of them empty. Calls are served one after the other, in order. */
-export class RecordBatches implements AsyncGenerator<LogRecord[], undefined, undefined> {
+export class RecordBatches implements AsyncGenerator<readonly LogRecord[], undefined, undefined> {
   readonly #source: ReadSource;
   readonly #state: PartitionState;
   readonly #options: BatchesOptions;
   #walk: ReadWalk | null = null;
+  /** Of a tail that has begun. */
+  #shared: SharedTail | null = null;
   /** What `since` asks for that no record has met yet; null: nothing. */
   #due: number | null;
   /** Wakes a tail that waits: the caller's signal, or `return`. */
@@ -45,7 +48,7 @@ export class RecordBatches implements AsyncGenerator<LogRecord[], undefined, und
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  next(): Promise<IteratorResult<LogRecord[], undefined>> {
+  next(): Promise<IteratorResult<readonly LogRecord[], undefined>> {
     return this.#inOrder(() => this.#step());
   }
 
@@ -77,7 +80,7 @@ export class RecordBatches implements AsyncGenerator<LogRecord[], undefined, und
     return result;
   }
 
-  async #step(): Promise<IteratorResult<LogRecord[], undefined>> {
+  async #step(): Promise<IteratorResult<readonly LogRecord[], undefined>> {
     if (this.#life.kind === "ended") return end;
     try {
       const value = await this.#read();
@@ -93,12 +96,13 @@ export class RecordBatches implements AsyncGenerator<LogRecord[], undefined, und
     return end;
   }
 
-  async #read(): Promise<LogRecord[] | null> {
+  async #read(): Promise<readonly LogRecord[] | null> {
     for (;;) {
       if (this.#isEnded()) return null;
       this.#options.signal?.throwIfAborted();
       const walk = (this.#walk ??= await this.#begin());
-      const records = await walk.next();
+      if (this.#options.isTail) this.#shared ??= sharedTailsOf(this.#source).join(this.#state);
+      const records = await (this.#shared === null ? walk.next() : this.#shared.next(walk));
       this.#options.signal?.throwIfAborted();
       const due = this.#dueOf(records);
       if (due.length > 0) return due;
@@ -119,7 +123,7 @@ export class RecordBatches implements AsyncGenerator<LogRecord[], undefined, und
   }
 
   /** A tail may begin before there is any record that is new enough. */
-  #dueOf(records: LogRecord[]): LogRecord[] {
+  #dueOf(records: readonly LogRecord[]): readonly LogRecord[] {
     const since = this.#due;
     if (since === null || records.length === 0) return records;
     const first = records.findIndex(({ time }) => time >= since);
@@ -135,19 +139,21 @@ export class RecordBatches implements AsyncGenerator<LogRecord[], undefined, und
   async #release(): Promise<void> {
     this.#life = { kind: "ended" };
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#shared !== null) sharedTailsOf(this.#source).leave(this.#shared);
+    this.#shared = null;
     await this.#walk?.close();
   }
 }
 
 /** Single records. Within a batch `next` costs one promise that is resolved already. */
 export class Records implements AsyncGenerator<LogRecord, undefined, undefined> {
-  readonly #batches: AsyncGenerator<LogRecord[], undefined, undefined>;
+  readonly #batches: AsyncGenerator<readonly LogRecord[], undefined, undefined>;
   #batch: readonly LogRecord[] = [];
   #at = 0;
   /** The next batch, under way; calls that come meanwhile queue behind it. */
   #pending: Promise<IteratorResult<LogRecord, undefined>> | null = null;
 
-  constructor(batches: AsyncGenerator<LogRecord[], undefined, undefined>) {
+  constructor(batches: AsyncGenerator<readonly LogRecord[], undefined, undefined>) {
     this.#batches = batches;
   }
 

@@ -16,6 +16,7 @@ import { ReadPlan, type Stretch } from "./read-plan.js";
 import type { ReadSource } from "./read-source.js";
 import { loadWindow, type Window } from "./read-window.js";
 import { segmentFilesOf, type SegmentFile } from "./segment-files.js";
+import type { SharedBatch } from "./shared-tails.js";
 
 /** Enough to hide the cost of a call, small enough to stay in the processor's cache. */
 const looksMax = 3;
@@ -57,6 +58,8 @@ export class ReadWalk {
   readonly #cursor: BlockCursor;
   #remaining: number;
   #isStarted = false;
+  /** The next record is not where the cursor stands. */
+  #isElsewhere = false;
   #to = 0;
   #truncations: readonly Truncation[];
   #visit: Visit | null = null;
@@ -84,6 +87,11 @@ export class ReadWalk {
     return this.#cursor.expected;
   }
 
+  /** Those of the partition when the records of the last `next` were looked at. */
+  get truncations(): readonly Truncation[] {
+    return this.#truncations;
+  }
+
   /** Whether `to` or `limit` is reached. */
   get isComplete(): boolean {
     return this.#remaining === 0 || (this.#isStarted && this.#cursor.expected > this.#to);
@@ -91,6 +99,10 @@ export class ReadWalk {
 
   /** The next records; none when there is nothing durable to read at the moment. */
   async next(): Promise<LogRecord[]> {
+    if (this.#isElsewhere) {
+      this.#isElsewhere = false;
+      await this.#leave();
+    }
     const out: LogRecord[] = [];
     const countMax = Math.min(batchRecordsMax, this.#remaining);
     for (;;) {
@@ -112,6 +124,18 @@ export class ReadWalk {
     }
     this.#remaining -= out.length;
     return out;
+  }
+
+  /** Takes the records of the batch from `index` on instead of reading them; null when it does not hold for this walk now. */
+  take({ records, truncations }: SharedBatch, index: number): readonly LogRecord[] | null {
+    this.#checkState();
+    const taken = index === 0 && records.length <= this.#remaining ? records : records.slice(index, index + this.#remaining);
+    const last = taken[taken.length - 1]?.seq ?? 0;
+    if (this.#state.truncations !== truncations || last < this.#cursor.expected || last > Math.min(this.#to, this.#state.durableSequence)) return null;
+    this.#cursor.expected = last + 1;
+    this.#remaining -= taken.length;
+    this.#isElsewhere = true;
+    return taken;
   }
 
   /** Waits for what is under way and gives the file back. */

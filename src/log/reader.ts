@@ -43,12 +43,13 @@ export interface TailOptions {
 /**
  * Durable records in arrays of up to some thousand, contiguous and in order: the fast way.
  *
- * Records of an array share memory (see `LogRecord.data`); it is never written again. Throws RINGWALL_INVALID_ARGUMENT
+ * Records of an array share memory (see `LogRecord.data`); it is never written again. Several tails of one partition get the same
+ * arrays, frozen, and the same memory: who changes a record's bytes changes them for all. Throws RINGWALL_INVALID_ARGUMENT
  * at once; iterating rejects with RINGWALL_TRIMMED, RINGWALL_ABORTED, RINGWALL_CLOSED, RINGWALL_IO, with RINGWALL_NOT_FOUND when
  * records that were read already are truncated, and with RINGWALL_DAMAGED, whose `details` name the lost range: reading
  * from behind it works.
  */
-export function readBatches(source: ReadSource, state: PartitionState, options: ReadOptions = {}): AsyncGenerator<LogRecord[], undefined, undefined> {
+export function readBatches(source: ReadSource, state: PartitionState, options: ReadOptions = {}): AsyncGenerator<readonly LogRecord[], undefined, undefined> {
   return new RecordBatches(source, state, checkedRead(options));
 }
 
@@ -66,7 +67,7 @@ export function tail(source: ReadSource, state: PartitionState, options: TailOpt
 }
 
 /** As `tail`, in arrays. */
-export function tailBatches(source: ReadSource, state: PartitionState, options: TailOptions = {}): AsyncGenerator<LogRecord[], undefined, undefined> {
+export function tailBatches(source: ReadSource, state: PartitionState, options: TailOptions = {}): AsyncGenerator<readonly LogRecord[], undefined, undefined> {
   return new RecordBatches(source, state, checkedTail(options));
 }
 

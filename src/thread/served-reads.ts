@@ -8,7 +8,7 @@ import { sentError } from "./error-transfer.js";
 import type { FromLane, SentReadOptions, SentRecords, ToLane } from "./port-messages.js";
 
 export type ReadRequest = Exclude<ToLane, { kind: "commands" }>;
-type Batches = AsyncGenerator<LogRecord[], undefined, undefined>;
+type Batches = AsyncGenerator<readonly LogRecord[], undefined, undefined>;
 type Post = (message: FromLane, transfer: ArrayBuffer[]) => void;
 
 export class ServedReads {

@@ -83,7 +83,7 @@ export class ThreadPartition implements Partition {
     return 0;
   }
 
-  readBatches(options: ReadOptions = {}): AsyncGenerator<LogRecord[], undefined, undefined> {
+  readBatches(options: ReadOptions = {}): AsyncGenerator<readonly LogRecord[], undefined, undefined> {
     return new ThreadBatches(this.#connection, this.name, checkedRead(options));
   }
 
@@ -95,7 +95,7 @@ export class ThreadPartition implements Partition {
     return new Records(this.tailBatches(options));
   }
 
-  tailBatches(options: TailOptions = {}): AsyncGenerator<LogRecord[], undefined, undefined> {
+  tailBatches(options: TailOptions = {}): AsyncGenerator<readonly LogRecord[], undefined, undefined> {
     return new ThreadBatches(this.#connection, this.name, checkedTail(options));
   }
 
