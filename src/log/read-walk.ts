@@ -16,7 +16,6 @@ import { ReadPlan, type Stretch } from "./read-plan.js";
 import type { ReadSource } from "./read-source.js";
 import { loadWindow, type Window } from "./read-window.js";
 import { segmentFilesOf, type SegmentFile } from "./segment-files.js";
-import type { SharedBatch } from "./shared-tails.js";
 
 /** Enough to hide the cost of a call, small enough to stay in the processor's cache. */
 const looksMax = 3;
@@ -36,6 +35,12 @@ export interface WalkOptions {
   readonly to: number | undefined;
   readonly limit: number;
   readonly isTail: boolean;
+}
+
+/** Contiguous records that were durable and alive while `truncations` were the partition's. */
+export interface SharedBatch {
+  readonly records: readonly LogRecord[];
+  readonly truncations: readonly Truncation[];
 }
 
 interface Loaded {

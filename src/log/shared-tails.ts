@@ -6,19 +6,12 @@
 // against trim, truncation and the end of what is durable by the walk that takes it, at the moment it takes it.
 
 import type { PartitionState } from "../core/partition-table.js";
-import type { Truncation } from "../format/checkpoint.js";
 import type { LogRecord } from "./block-cursor.js";
 import type { ReadSource } from "./read-source.js";
-import type { ReadWalk } from "./read-walk.js";
+import type { ReadWalk, SharedBatch } from "./read-walk.js";
 
 /** Of a lane. */
 const sharedBytesMax = 8 * 1024 * 1024;
-
-/** Contiguous records that were durable and alive while `truncations` were the partition's. */
-export interface SharedBatch {
-  readonly records: readonly LogRecord[];
-  readonly truncations: readonly Truncation[];
-}
 
 interface Entry extends SharedBatch {
   readonly bytes: number;
