@@ -4,7 +4,7 @@ export { RingwallError, errorCodes, type Place, type RingwallErrorCode } from ".
 export type { Cursor } from "./log/cursor.js";
 export type { CursorMove, LogHandle, LogInfo, LogStats, PartitionOptions, RecordItem, TruncateItem, WriteItem } from "./log/log.js";
 export type { DurabilityOption, LogOptions, SqpollOption } from "./log/options.js";
-export type { AppendBatchOptions, Partition } from "./log/partition.js";
+export type { AppendBatchOptions, Partition, ProducerOptions } from "./log/partition.js";
 export type { LogRecord, ReadOptions, TailOptions } from "./log/reader.js";
 export type { DamagedRange, LostRange, RecoveryReport } from "./recovery/recovered-lane.js";
 export { Log } from "./thread/log.js";

@@ -10,6 +10,8 @@
 //
 // A mutant is never made worse so that it is caught. One that survives asks for a test.
 
+import { producerMutants } from "./producer-mutants.mjs";
+
 const lives = { seeds: 200 };
 
 /** The way of a block: group commit, tail, lane. */
@@ -586,4 +588,4 @@ const backends = [
   },
 ];
 
-export const mutants = [...writing, ...space, ...opening, ...format, ...recovering, ...reading, ...backends];
+export const mutants = [...writing, ...space, ...opening, ...format, ...recovering, ...reading, ...producerMutants, ...backends];

@@ -6,6 +6,7 @@
 const ownPrefix = "\u0000";
 const lostPrefix = "\u0000name lost: ";
 const cursorPrefix = "\u0000cursor:";
+const producersPrefix = "\u0000producers:";
 
 /** Whether the name is the log's own, and the partition not the user's. */
 export function isHiddenName(name: string): boolean {
@@ -24,6 +25,11 @@ export function isNameLost(name: string): boolean {
 /** The hidden partition whose last record is the cursor's position. */
 export function cursorPartition(cursor: string): string {
   return `${cursorPrefix}${cursor}`;
+}
+
+/** The hidden partition that says what the producers of a partition have appended. */
+export function producersPartition(partition: string): string {
+  return `${producersPrefix}${partition}`;
 }
 
 /** The cursor of a hidden partition; null when it is not a cursor's. */

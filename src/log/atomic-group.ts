@@ -11,9 +11,12 @@ import { outsideError } from "./log-arguments.js";
 import type { PlacedItem } from "./operation.js";
 import { asBytes } from "./record-data.js";
 
-/** One record; or all records above `truncate` go, which comes before the partition's records. */
+/**
+ * One record; or all records above `truncate` go, which comes before the partition's records. Data that depend on sequences are a
+ * function: it is called when nothing stands in the way any more, before any is given out.
+ */
 export type GroupItem =
-  | { readonly state: PartitionState; readonly data: Uint8Array | string; readonly truncate?: undefined }
+  | { readonly state: PartitionState; readonly data: Uint8Array | string | (() => Uint8Array); readonly truncate?: undefined }
   | { readonly state: PartitionState; readonly truncate: number; readonly data?: undefined };
 
 /** Throws RINGWALL_INVALID_ARGUMENT unless every truncation of the group is possible. */
@@ -38,7 +41,7 @@ export function demandTruncationRoom(state: PartitionState, table: PartitionTabl
 /** Gives every record its sequence. Truncations that take nothing away are left out. */
 export function placedItems(items: readonly GroupItem[]): PlacedItem[] {
   // First what can fail: no sequence is lost then.
-  const bytes = items.map(({ data }) => (data === undefined ? null : asBytes(data)));
+  const bytes = items.map(({ data }) => (data === undefined ? null : typeof data === "function" ? data() : asBytes(data)));
   const placed: PlacedItem[] = [];
   for (const [at, { state, truncate }] of items.entries()) {
     if (truncate === undefined) placed.push({ kind: "record", state, sequence: ++state.lastSequence, data: bytes[at] as Uint8Array });

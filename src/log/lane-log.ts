@@ -20,6 +20,7 @@ import { resolveOptions, type LogOptions, type ResolvedOptions } from "./options
 import { LanePartition, readOnlyError, type PartitionHome } from "./lane-partition.js";
 import type { Log, LogInfo, LogStats, PartitionOptions, WriteItem } from "./log.js";
 import { checkCursorName, checkDirectory, checkedItems, checkPartitionName, checkPlacement, noPlacement, type NamedItem } from "./log-arguments.js";
+import { appendGroup, LaneProducers } from "./lane-producers.js";
 import type { ReadOnlyLane } from "./read-only-lane.js";
 import { noteMove } from "./trim-cursors.js";
 
@@ -51,6 +52,7 @@ export class LaneLog implements Log {
       table: lane.table,
       recordBytesMax: options.recordBytesMax,
       unborn: this.#unborn,
+      producers: new LaneProducers(lane.table),
     }));
     const superblock = opened.kind === "writer" ? opened.superblock.current : opened.superblock;
     this.info = {
@@ -184,7 +186,7 @@ export class LaneLog implements Log {
       const state = partition.stateForBatch();
       return truncate === undefined ? { state, data } : { state, truncate };
     });
-    const sequences = await writer.appendAtomic(group);
+    const sequences = await appendGroup(writer, group, (this.#homes[lane] as PartitionHome).producers);
     for (const { state } of group) if (cursorOf(state.name) !== null) noteMove(writer, state);
     return sequences;
   }
@@ -236,7 +238,10 @@ export class LaneLog implements Log {
   async #close(): Promise<void> {
     const opened = this.#opened;
     const unlock = opened.kind === "writer" ? [opened.unlock] : [];
-    await runAll([...opened.lanes.map((lane) => () => lane.close()), ...unlock, () => this.#storage.close()]);
+    const settled = async (): Promise<void> => {
+      for (const { producers } of this.#homes) await producers.settled();
+    };
+    await runAll([...opened.lanes.map((lane) => () => lane.close()), settled, ...unlock, () => this.#storage.close()]);
   }
 
   #laneOf(name: string, { lane, with: companion }: PartitionOptions): number {

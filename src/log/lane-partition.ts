@@ -2,12 +2,15 @@
 
 import { RingwallError } from "../base/errors.js";
 import { checkpointEntryBytesMax } from "../format/checkpoint.js";
+import { producersPartition } from "../core/own-names.js";
 import { PartitionState, type PartitionTable } from "../core/partition-table.js";
 import type { Lane } from "./lane.js";
 import { demandTruncationRoom, type GroupItem } from "./atomic-group.js";
 import { hasTableRoom } from "./lane-limits.js";
-import { checkedAfter, checkedBatch, outsideError } from "./log-arguments.js";
-import type { AppendBatchOptions, Partition } from "./partition.js";
+import { checkedAfter, checkedBatch, checkProducer, namesCall, outsideError } from "./log-arguments.js";
+import type { AppendBatchOptions, Partition, ProducerOptions } from "./partition.js";
+import { appendGroup, type LaneProducers } from "./lane-producers.js";
+import type { CallPlace } from "./partition-producers.js";
 import type { ReadSource } from "./read-source.js";
 import { times, type PartitionTimes } from "./read-times.js";
 import { get, read, readBatches, tail, tailBatches, type LogRecord, type ReadOptions, type TailOptions } from "./reader.js";
@@ -23,6 +26,7 @@ export interface PartitionHome {
   readonly table: PartitionTable;
   /** Partitions of the log without a record; one leaves when it gets the first. */
   readonly unborn: Map<string, unknown>;
+  readonly producers: LaneProducers;
 }
 
 export class LanePartition implements Partition {
@@ -53,17 +57,22 @@ export class LanePartition implements Partition {
     return this.#found()?.durableSequence ?? 0;
   }
 
-  append(data: Uint8Array | string): Promise<number> {
+  append(data: Uint8Array | string, options?: ProducerOptions): Promise<number> {
     try {
       checkData(data, this.#home.recordBytesMax, this.name);
+      if (options !== undefined) return this.appendCall(options, [data]).then(({ first }) => first);
       return this.#writer().append(this.#stateToWrite(), data);
     } catch (error) {
       return Promise.reject(error as Error);
     }
   }
 
-  async appendBatch(batch: readonly (Uint8Array | string)[], options: AppendBatchOptions = {}): Promise<{ readonly first: number; readonly last: number }> {
+  async appendBatch(batch: readonly (Uint8Array | string)[], options: AppendBatchOptions | ProducerOptions = {}): Promise<{ readonly first: number; readonly last: number }> {
     const records = checkedBatch(batch, this.#home.recordBytesMax, this.name);
+    if (namesCall(options)) {
+      const { first, count } = await this.appendCall(options, records);
+      return { first, last: first + count - 1 };
+    }
     const after = checkedAfter(options, this.name);
     const lane = this.#writer();
     const state = this.#stateToWrite();
@@ -72,7 +81,8 @@ export class LanePartition implements Partition {
       if (after < state.firstAsked - 1 || after > state.lastSequence) throw outsideError("after", after, state.firstAsked - 1, state.lastSequence, this.name);
       group.unshift({ state, truncate: after });
     }
-    const last = (await lane.appendAtomic(group)).pop() as number;
+    const numbers = await appendGroup(lane, group, this.#home.producers);
+    const last = numbers[numbers.length - 1] as number;
     return { first: last - records.length + 1, last };
   }
 
@@ -128,12 +138,26 @@ export class LanePartition implements Partition {
       return;
     }
     demandTruncationRoom(state, lane.table, lane.settings);
-    await lane.control("truncate", state, after);
+    if (!this.#home.producers.areKnown(this.name)) {
+      await lane.control("truncate", state, after);
+      return;
+    }
+    // Its caller waits for the media in every mode.
+    await Promise.all([appendGroup(lane, [{ state, truncate: after }], this.#home.producers), lane.sync()]);
   }
 
   /** The lane's view of the partition, for `log.write`. */
   stateForBatch(): PartitionState {
     return this.#stateToWrite();
+  }
+
+  /** A producer's call: to where its records are, now or from before. */
+  appendCall(options: ProducerOptions, records: readonly (Uint8Array | string)[]): Promise<CallPlace> {
+    checkProducer(options, this.name);
+    const lane = this.#writer();
+    const state = this.#stateToWrite();
+    this.#reserved(producersPartition(this.name));
+    return this.#home.producers.of(lane, state).append(options, records);
   }
 
   #found(): PartitionState | null {
@@ -154,19 +178,24 @@ export class LanePartition implements Partition {
   }
 
   #reserve(found: PartitionState | null): PartitionState {
+    this.#state = this.#reserved(this.name, found ?? undefined);
+    return this.#state;
+  }
+
+  #reserved(name: string, found?: PartitionState): PartitionState {
     const { table, writer } = this.#home;
-    const reserved = table.byName(this.name);
+    const reserved = table.byName(name);
     if (reserved !== undefined) return reserved;
     // Each segment begins with the whole table and must have room for records behind it.
-    if (writer !== null && !hasTableRoom(table, writer.settings, checkpointEntryBytesMax(this.name.length * 3, 0))) {
+    if (writer !== null && !hasTableRoom(table, writer.settings, checkpointEntryBytesMax(name.length * 3, 0))) {
       throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `the lane's ${String(table.size)} partitions are all that its segments can describe`, {
         place: { partition: this.name },
         remedy: "Open the log with a larger segmentBytes, or with more lanes.",
       });
     }
-    this.#state = table.reserve(this.name, found ?? undefined);
-    this.#home.unborn.delete(this.name);
-    return this.#state;
+    const state = table.reserve(name, found);
+    this.#home.unborn.delete(name);
+    return state;
   }
 
   /** Reading a partition that does not exist finds nothing; a tail of it waits. A writer's table does not learn of it. */

@@ -2,11 +2,12 @@
 
 import { RingwallError } from "../base/errors.js";
 import { storedNumberMax } from "../base/numbers.js";
-import { cursorPartition, isHiddenName } from "../core/own-names.js";
+import { cursorPartition, isHiddenName, producersPartition } from "../core/own-names.js";
 import { partitionNameBytesMax } from "../format/checkpoint.js";
 import { encodePosition } from "./cursor.js";
 import type { CursorMove, PartitionOptions, WriteItem } from "./log.js";
-import type { AppendBatchOptions } from "./partition.js";
+import { producerNameBytesMax } from "../format/producer-record.js";
+import type { AppendBatchOptions, ProducerOptions } from "./partition.js";
 import { checkData } from "./record-data.js";
 
 /** A record for the partition of that name, or the last sequence that stays of it. */
@@ -32,6 +33,20 @@ export function checkPartitionName(name: unknown): asserts name is string {
 /** Throws RINGWALL_INVALID_ARGUMENT unless `name` can be a cursor's. */
 export function checkCursorName(name: unknown): asserts name is string {
   if (!isName(name, cursorNameBytesMax)) throw badName("cursor", name, cursorNameBytesMax);
+}
+
+/** Throws RINGWALL_INVALID_OPTION or RINGWALL_INVALID_ARGUMENT unless these name a producer's call, on a partition that can have producers. */
+export function checkProducer(options: ProducerOptions | null, partition: string): asserts options is ProducerOptions {
+  if (typeof options !== "object" || options === null) throw new RingwallError("RINGWALL_INVALID_OPTION", "an append's options must be an object");
+  const unknown = Object.keys(options).find((key) => key !== "producer" && key !== "seq");
+  if (unknown !== undefined) throw new RingwallError("RINGWALL_INVALID_OPTION", `there is no option \`${unknown}\``, { remedy: "Known are: producer, seq." });
+  const { producer, seq } = options;
+  if (!isName(producer, producerNameBytesMax)) throw badName("producer", producer, producerNameBytesMax);
+  if (!Number.isInteger(seq) || seq < 1 || seq >= storedNumberMax) {
+    throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `a producer's \`seq\` must be an integer from 1 to 2^52 - 1; it is ${String(seq)}`, { place: { partition } });
+  }
+  if (isName(producersPartition(partition), partitionNameBytesMax)) return;
+  throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "the partition's name is too long for producers", { place: { partition }, remedy: `Keep it within ${String(partitionNameBytesMax - producersPartition("").length)} bytes.` });
 }
 
 function isName(name: unknown, bytesMax: number): name is string {
@@ -69,6 +84,11 @@ export function checkedAfter(options: AppendBatchOptions | null, partition: stri
   const { after } = options;
   if (after !== undefined) checkLastKept("after", after, partition);
   return after;
+}
+
+/** Whether the options of an append name a producer's call. */
+export function namesCall(options: AppendBatchOptions | ProducerOptions | null): options is ProducerOptions {
+  return typeof options === "object" && options !== null && ("producer" in options || "seq" in options);
 }
 
 export function checkedItems(items: unknown, recordBytesMax: number): CheckedItem[] {

@@ -10,6 +10,14 @@ export interface AppendBatchOptions {
   readonly after?: number | undefined;
 }
 
+/** Which call of which producer an append is. A producer numbers its calls 1, 2, 3, …; it is the same one after a restart, and repeats what was not acknowledged. */
+export interface ProducerOptions {
+  /** 1 to 256 bytes in UTF-8. */
+  readonly producer: string;
+  /** The call's number, from 1. One more than the producer's last, whatever the call's outcome; a producer that is not known may begin with any. */
+  readonly seq: number;
+}
+
 export interface Partition {
   readonly name: string;
   /** The lane that the partition lives on, for ever. Of a log of several lanes in another thread: -1 until an operation on a new partition has resolved. */
@@ -27,16 +35,22 @@ export interface Partition {
    *
    * Rejects with RINGWALL_CLOSED, RINGWALL_READ_ONLY, RINGWALL_RECORD_TOO_LARGE, RINGWALL_INVALID_ARGUMENT and RINGWALL_DISK_FULL
    * when the record was not accepted, and with RINGWALL_POISONED when a write failed: then it is unknown whether the record is durable.
+   *
+   * With a producer's number the call is appended once, however often it is repeated, also after a crash: a repeated one resolves to the
+   * sequence that the first got, when that is durable. Known are the producer's last 1024 calls, and the partition's last 65 536. Rejects
+   * with RINGWALL_OUT_OF_SEQUENCE when a number is left out, or too old to be known. The first such call after opening reads what is
+   * known; calls without a number may overtake it.
    */
-  append(data: Uint8Array | string): Promise<number>;
+  append(data: Uint8Array | string, options?: ProducerOptions): Promise<number>;
 
   /**
    * Appends records that become durable together or not at all. Resolves to their first and last sequence. Rejects as `append`.
    *
    * `{ after: n }`, for consensus logs, is `truncate(n)` and the append as one step: the records become n + 1, …, and after a crash
    * either they are there or all that was there before, never the truncated middle. A refused one takes nothing away.
+   * With a producer's number, the batch is one call.
    */
-  appendBatch(batch: readonly (Uint8Array | string)[], options?: AppendBatchOptions): Promise<{ readonly first: number; readonly last: number }>;
+  appendBatch(batch: readonly (Uint8Array | string)[], options?: AppendBatchOptions | ProducerOptions): Promise<{ readonly first: number; readonly last: number }>;
 
   /**
    * Appends one record without waiting; returns its sequence. It is durable after the next `await log.sync()`.

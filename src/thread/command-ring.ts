@@ -35,6 +35,8 @@ export const commandKind = {
   detach: 11,
   /** The log ends. */
   close: 12,
+  /** A producer's call: append once. */
+  call: 13,
 } as const;
 
 export type CommandKind = (typeof commandKind)[keyof typeof commandKind];

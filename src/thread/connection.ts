@@ -105,10 +105,11 @@ export class Connection {
     return (await new Promise<number | readonly number[]>((resolve) => { this.#send(kind, partition, payload, resolve); })) as number;
   }
 
-  async write(payload: Uint8Array): Promise<number[]> {
+  /** A command that is answered with several numbers. */
+  async callForMany(kind: CommandKind, partition: number, payload: Uint8Array): Promise<number[]> {
     if (this.#state.kind !== "open") throw this.refusal();
-    const sequences = await new Promise<number | readonly number[]>((resolve) => { this.#send(commandKind.write, 0, payload, resolve); });
-    return [...(sequences as readonly number[])];
+    const numbers = await new Promise<number | readonly number[]>((resolve) => { this.#send(kind, partition, payload, resolve); });
+    return [...(numbers as readonly number[])];
   }
 
   /** A command without answer. */

@@ -1,6 +1,7 @@
 // Payloads of the commands that are more than one record's bytes: several records, a number, a partition's name.
 
 import type { PartitionOptions } from "../log/log.js";
+import type { ProducerOptions } from "../log/partition.js";
 import { asBytes } from "../log/record-data.js";
 
 /** One record or truncation of a group; `partition` is its number with this producer. */
@@ -68,4 +69,21 @@ export function encodeName(name: PartitionName): Buffer {
 
 export function decodeName(payload: Buffer): PartitionName {
   return JSON.parse(payload.toString("utf8")) as PartitionName;
+}
+
+const callHeaderBytes = 12;
+
+/** Which call of which producer, then its records. */
+export function encodeCall({ producer, seq }: ProducerOptions, records: readonly (Uint8Array | string)[]): Buffer {
+  const name = Buffer.from(producer, "utf8");
+  const header = Buffer.alloc(callHeaderBytes);
+  header.writeDoubleLE(seq, 0);
+  header.writeUInt32LE(name.length, 8);
+  return Buffer.concat([header, name, encodeItems(records.map((data) => ({ partition: 0, data })))]);
+}
+
+export function decodeCall(payload: Buffer): { readonly options: ProducerOptions; readonly records: readonly Uint8Array[] } {
+  const nameEnd = callHeaderBytes + payload.readUInt32LE(8);
+  const options = { producer: payload.toString("utf8", callHeaderBytes, nameEnd), seq: payload.readDoubleLE(0) };
+  return { options, records: decodeItems(payload.subarray(nameEnd)).flatMap(({ data }) => data ?? []) };
 }

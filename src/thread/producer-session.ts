@@ -12,7 +12,7 @@ import type { NamedItem } from "../log/log-arguments.js";
 import { AnswerWriter } from "./answer-ring.js";
 import { CommandReader, commandKind, type Command } from "./command-ring.js";
 import { sentError } from "./error-transfer.js";
-import { decodeItems, decodeName, decodeNumber } from "./payloads.js";
+import { decodeCall, decodeItems, decodeName, decodeNumber } from "./payloads.js";
 import type { FromLane, ToLane } from "./port-messages.js";
 import { ProducerMemory, word } from "./producer-memory.js";
 import type { ServedPartition } from "./served-partitions.js";
@@ -175,6 +175,9 @@ export class ProducerSession {
         case commandKind.write:
           this.#write(token, payload);
           break;
+        case commandKind.call:
+          this.#call(token, this.#served(partition), payload);
+          break;
         case commandKind.name:
           this.#name(partition, payload);
           break;
@@ -239,6 +242,19 @@ export class ProducerSession {
         for (const { name } of items) onChange(serve(name), this);
         // Behind the microtask that brings the board up to date.
         queueMicrotask(() => { this.#post({ kind: "result", token, sequences }); });
+      },
+      (error: unknown) => { this.#fail(token, error); },
+    );
+  }
+
+  /** A producer's call; answered with the first sequence and their count. */
+  #call(token: number, served: ServedPartition, payload: Buffer): void {
+    const { options, records } = decodeCall(payload);
+    const { onChange } = this.#options;
+    served.partition.appendCall(options, records).then(
+      ({ first, count }) => {
+        onChange(served, this);
+        queueMicrotask(() => { this.#post({ kind: "result", token, sequences: [first, count] }); });
       },
       (error: unknown) => { this.#fail(token, error); },
     );

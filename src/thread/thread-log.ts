@@ -70,7 +70,7 @@ export class ThreadLog implements Log {
       const partition = this.#named(name).number();
       return truncate === undefined ? { partition, data } : { partition, truncate };
     });
-    const sequences = await this.#connection.write(encodeItems(named));
+    const sequences = await this.#connection.callForMany(commandKind.write, 0, encodeItems(named));
     return checked.map(({ position }, index) => position ?? (sequences[index] as number));
   }
 

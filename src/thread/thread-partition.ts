@@ -1,16 +1,16 @@
 // A partition in another thread than its lane's: arguments are checked here, commands go over, numbers come from the board.
 
 import { RingwallError } from "../base/errors.js";
-import { checkedAfter, checkedBatch } from "../log/log-arguments.js";
+import { checkedAfter, checkedBatch, checkProducer, namesCall } from "../log/log-arguments.js";
 import type { PartitionOptions } from "../log/log.js";
-import type { AppendBatchOptions, Partition } from "../log/partition.js";
+import type { AppendBatchOptions, Partition, ProducerOptions } from "../log/partition.js";
 import { Records } from "../log/read-batches.js";
 import type { PartitionTimes } from "../log/read-times.js";
 import { checkedRead, checkedTail, checkSequence, type LogRecord, type ReadOptions, type TailOptions } from "../log/reader.js";
 import { checkData } from "../log/record-data.js";
 import { commandKind } from "./command-ring.js";
 import type { Connection } from "./connection.js";
-import { encodeItems, encodeName, encodeNumber } from "./payloads.js";
+import { encodeCall, encodeItems, encodeName, encodeNumber } from "./payloads.js";
 import { ThreadBatches, unpacked } from "./thread-batches.js";
 
 export interface ThreadPartitionOptions {
@@ -60,17 +60,19 @@ export class ThreadPartition implements Partition {
   }
 
   /** Hot. */
-  append(data: Uint8Array | string): Promise<number> {
+  append(data: Uint8Array | string, options?: ProducerOptions): Promise<number> {
     try {
       checkData(data, this.#options.recordBytesMax, this.name);
+      if (options !== undefined) return this.#appendCall(options, [data]).then(({ first }) => first);
       return this.#connection.append(this.number(), data);
     } catch (error) {
       return Promise.reject(error as Error);
     }
   }
 
-  async appendBatch(batch: readonly (Uint8Array | string)[], options: AppendBatchOptions = {}): Promise<{ readonly first: number; readonly last: number }> {
+  async appendBatch(batch: readonly (Uint8Array | string)[], options: AppendBatchOptions | ProducerOptions = {}): Promise<{ readonly first: number; readonly last: number }> {
     const records = checkedBatch(batch, this.#options.recordBytesMax, this.name);
+    if (namesCall(options)) return this.#appendCall(options, records);
     const after = checkedAfter(options, this.name);
     const payload = encodeItems([...(after === undefined ? [] : [{ partition: 0, truncate: after }]), ...records.map((data) => ({ partition: 0, data }))]);
     const first = await this.#connection.call(commandKind.batch, this.number(), payload);
@@ -125,6 +127,12 @@ export class ThreadPartition implements Partition {
       this.#connection.tell(commandKind.name, this.#options.number, encodeName({ name: this.name, placement: this.placement }));
     }
     return this.#options.number;
+  }
+
+  async #appendCall(options: ProducerOptions, records: readonly (Uint8Array | string)[]): Promise<{ first: number; last: number }> {
+    checkProducer(options, this.name);
+    const [first, count] = (await this.#connection.callForMany(commandKind.call, this.number(), encodeCall(options, records))) as [number, number];
+    return { first, last: first + count - 1 };
   }
 
   /** What is allowed the lane alone knows: others append and trim too. */

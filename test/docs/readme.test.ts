@@ -21,6 +21,7 @@ const outputs = [
   ["acknowledged: 1", "1 first", "2 second", "3 third"],
   ["-5 1 1001 1001", "of the last minute: 1", "of the last minute: 2", "tail: 1001", "500 0 false"],
   ["2 2 billing"],
+  ["true 1"],
   ["durable: 2"],
   ["acknowledged: 1", "acknowledged: 1"],
 ];

@@ -26,6 +26,8 @@ const operations: Readonly<Record<string, Operation>> = {
   enqueue: ({ partition }) => partition.enqueue("x"),
   write: ({ log }) => log.write([{ partition: "p", data: "x" }, { partition: "new", data: "x" }]),
   "append (new)": ({ log }) => log.partition("another").append("x"),
+  "append (call)": ({ partition }) => partition.append("x", { producer: "a", seq: 2 }),
+  "append (known call)": ({ partition }) => partition.append("3", { producer: "a", seq: 1 }),
   trim: ({ partition }) => partition.trim(2),
   truncate: ({ partition }) => partition.truncate(2),
   sync: ({ log }) => log.sync(),
@@ -78,7 +80,7 @@ const table: Readonly<Record<State, { readonly other: string; readonly except: R
 };
 
 function writes(code: string, more: Record<string, string>): Record<string, string> {
-  const refused = ["append", "append (large)", "appendBatch", "enqueue", "write", "append (new)", "trim", "truncate", "cursor.set", "cursor.set (new)", "cursor.delete"];
+  const refused = ["append", "append (large)", "appendBatch", "enqueue", "write", "append (new)", "trim", "truncate", "append (call)", "append (known call)", "cursor.set", "cursor.set (new)", "cursor.delete"];
   return { ...Object.fromEntries(refused.map((name) => [name, code])), ...more };
 }
 
@@ -86,7 +88,8 @@ async function subjectIn(state: State, backend: "uring" | "fs"): Promise<Subject
   const directory = freshPath();
   const log = await Log.open(directory, { backend, ...small });
   const partition = log.partition("p");
-  for (const data of ["1", "2", "3"]) await partition.append(data);
+  for (const data of ["1", "2"]) await partition.append(data);
+  await partition.append("3", { producer: "a", seq: 1 });
   await log.cursor("c").set(1);
   const close = async (): Promise<void> => log.close();
   switch (state) {
@@ -175,7 +178,8 @@ onEachBackend("states", (backend) => {
       const directory = freshPath();
       const log = await Log.open(directory, { backend, ...small, bufferCount: 16 }); // room for all of them, or enqueue is refused
       const partition = log.partition("p");
-      for (const data of ["1", "2", "3"]) await partition.append(data);
+      for (const data of ["1", "2"]) await partition.append(data);
+      await partition.append("3", { producer: "a", seq: 1 });
       const subject: Subject = { log, partition, end: () => log.close(), closes: true };
       const outcomes = together.map(async ([name, operation]) => ({ name, outcome: await outcomeOf(operation, subject) }));
       await log.close();
