@@ -11,6 +11,7 @@
 // A mutant is never made worse so that it is caught. One that survives asks for a test.
 
 import { producerMutants } from "./producer-mutants.mjs";
+import { retaining } from "./retention.mjs";
 
 const lives = { seeds: 200 };
 
@@ -588,4 +589,4 @@ const backends = [
   },
 ];
 
-export const mutants = [...writing, ...space, ...opening, ...format, ...recovering, ...reading, ...producerMutants, ...backends];
+export const mutants = [...writing, ...space, ...retaining, ...opening, ...format, ...recovering, ...reading, ...producerMutants, ...backends];

@@ -22,6 +22,7 @@ import type { Log, LogInfo, LogStats, PartitionOptions, WriteItem } from "./log.
 import { checkCursorName, checkDirectory, checkedItems, checkPartitionName, checkPlacement, noPlacement, type NamedItem } from "./log-arguments.js";
 import { appendGroup, LaneProducers } from "./lane-producers.js";
 import type { ReadOnlyLane } from "./read-only-lane.js";
+import { LogRetention } from "./retention.js";
 import { noteMove } from "./trim-cursors.js";
 
 /** What a log runs on instead of the backend that would be chosen: for tests on simulated storage. */
@@ -39,6 +40,7 @@ export class LaneLog implements Log {
   readonly #homes: readonly PartitionHome[];
   /** Partitions that were asked for and have no record yet: all that wait for the first one wait on one object. */
   readonly #unborn = new Map<string, LanePartition>();
+  readonly #retention: LogRetention | null;
   #closing: Promise<void> | null = null;
 
   private constructor(environment: LogEnvironment, directory: string, options: ResolvedOptions, opened: OpenedWriter | OpenedReader) {
@@ -54,6 +56,9 @@ export class LaneLog implements Log {
       unborn: this.#unborn,
       producers: new LaneProducers(lane.table),
     }));
+    const { retention, segmentBytes } = options;
+    this.#retention = opened.kind === "reader" || retention === undefined ? null : new LogRetention({ retention, lanes: opened.lanes, clock: storage.clock, segmentBytes });
+    this.#retention?.begin();
     const superblock = opened.kind === "writer" ? opened.superblock.current : opened.superblock;
     this.info = {
       directory,
@@ -219,6 +224,11 @@ export class LaneLog implements Log {
     }));
   }
 
+  /** `listener` gets the names of partitions that retention has trimmed. */
+  watchRetention(listener: (names: readonly string[]) => void): void {
+    if (this.#retention !== null) this.#retention.onTrimmed = listener;
+  }
+
   share(): never {
     throw new RingwallError("RINGWALL_INVALID_OPTION", "the lane runs in the thread that opened the log, and no other can append to it", {
       place: { path: this.info.directory },
@@ -237,11 +247,15 @@ export class LaneLog implements Log {
 
   async #close(): Promise<void> {
     const opened = this.#opened;
+    const retention = this.#retention;
     const unlock = opened.kind === "writer" ? [opened.unlock] : [];
     const settled = async (): Promise<void> => {
       for (const { producers } of this.#homes) await producers.settled();
     };
-    await runAll([...opened.lanes.map((lane) => () => lane.close()), settled, ...unlock, () => this.#storage.close()]);
+    // It waits for the lanes when the disk is full: they end that when they close.
+    retention?.stop();
+    const idle = async (): Promise<void> => { await retention?.idle(); };
+    await runAll([...opened.lanes.map((lane) => () => lane.close()), settled, idle, ...unlock, () => this.#storage.close()]);
   }
 
   #laneOf(name: string, { lane, with: companion }: PartitionOptions): number {

@@ -16,6 +16,9 @@ export interface LaneStatsSnapshot {
   readonly stalls: number;
   readonly segments: number;
   readonly segmentsReleased: number;
+  /** Records that retention trimmed, and by how many trims. */
+  readonly retentionRecords: number;
+  readonly retentionTrims: number;
   /** From a block's submission to its completion. */
   readonly writeMicros: { readonly p50: number; readonly p99: number; readonly max: number };
 }
@@ -30,6 +33,8 @@ export class LaneStats {
   stalls = 0;
   segments = 0;
   segmentsReleased = 0;
+  retentionRecords = 0;
+  retentionTrims = 0;
   readonly #write: RecordableHistogram = createHistogram();
 
   handleSubmitted(bytes: number, records: number): void {
@@ -53,6 +58,8 @@ export class LaneStats {
       stalls: this.stalls,
       segments: this.segments,
       segmentsReleased: this.segmentsReleased,
+      retentionRecords: this.retentionRecords,
+      retentionTrims: this.retentionTrims,
       writeMicros:
         this.#write.count === 0
           ? { p50: 0, p99: 0, max: 0 }

@@ -9,6 +9,7 @@
 import { RingwallError } from "../base/errors.js";
 import { roundUp8 } from "../base/numbers.js";
 import type { PartitionState, PartitionTable } from "../core/partition-table.js";
+import type { SegmentIndex } from "../core/segment-index.js";
 import { blockFlag } from "../format/block.js";
 import { frameHeaderBytes } from "../format/frame.js";
 import { runAll } from "../storage/run-all.js";
@@ -20,7 +21,7 @@ import type { LaneSegment } from "./lane-segment.js";
 import type { LaneSettings } from "./lane-settings.js";
 import { LaneStats } from "./lane-stats.js";
 import { LaneTimers } from "./lane-timers.js";
-import type { Operation, PlacedItem, PlacedRecord } from "./operation.js";
+import type { Operation, PlacedItem, PlacedRecord, TrimItem } from "./operation.js";
 import { OperationQueue } from "./operation-queue.js";
 import { Placer } from "./placer.js";
 import { copied } from "./record-data.js";
@@ -37,6 +38,8 @@ export class Lane {
   readonly table: PartitionTable;
   readonly stats = new LaneStats();
   readonly shelf: SegmentShelf;
+  /** A segment takes no more blocks, and its index is written. */
+  onSealed: ((index: SegmentIndex) => void) | null = null;
   readonly #supply: SegmentSupply;
   readonly #writer: BlockWriter;
   readonly #tail: Tail;
@@ -132,6 +135,11 @@ export class Lane {
     return this.#queue.length > 0;
   }
 
+  /** Whether a truncation that was asked for is not placed yet. */
+  get truncationWaits(): boolean {
+    return this.#queue.truncates;
+  }
+
   /** Why the lane takes no more work. */
   refusal(): RingwallError {
     if (this.#state.kind === "poisoned") return this.#state.error;
@@ -209,6 +217,26 @@ export class Lane {
     else state.firstAsked = Math.max(before, sequence);
     const promise = newAcknowledgement();
     this.#queue.push({ kind, state, sequence, before, resolve: resolveOfLast() });
+    this.#settle();
+    await promise;
+  }
+
+  /**
+   * Head trims of many partitions that exist, in as few blocks as they need. Resolves when all are durable. What asks for less than
+   * is trimmed already is left out.
+   */
+  async trimAll(trims: readonly { readonly state: PartitionState; readonly sequence: number }[]): Promise<void> {
+    this.#writer.reap();
+    if (this.#state.kind !== "open") throw this.refusal();
+    const items: TrimItem[] = [];
+    for (const { state, sequence } of trims) {
+      if (sequence <= state.firstAsked) continue;
+      items.push({ state, sequence, before: state.firstAsked });
+      state.firstAsked = sequence;
+    }
+    if (items.length === 0) return;
+    const promise = newAcknowledgement();
+    this.#queue.push({ kind: "trims", items, itemIndex: 0, resolve: resolveOfLast() });
     this.#settle();
     await promise;
   }
@@ -398,7 +426,8 @@ export class Lane {
       }
       case "trim":
       case "truncate":
-        if (!this.#placer.placeControl(operation)) return false;
+      case "trims":
+        if (!(operation.kind === "trims" ? this.#placer.placeTrims(operation) : this.#placer.placeControl(operation))) return false;
         // Its caller waits for the media in every mode.
         if (this.#acknowledgesAtOnce) this.#tail.closeBlock();
         return true;
@@ -445,6 +474,7 @@ export class Lane {
       await this.shelf.addSealed(segment.index);
       this.#sealing.delete(segment);
       await this.#supply.retire(segment.ready);
+      this.onSealed?.(segment.index);
     });
   }
 

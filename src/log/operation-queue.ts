@@ -29,6 +29,11 @@ export class OperationQueue {
     return this.#waiting[this.#waiting.length - 1];
   }
 
+  /** Whether a truncation waits: until it is placed, segments hold records as if alive that it has given up. */
+  get truncates(): boolean {
+    return this.#waiting.some((operation) => operation.kind === "truncate" || (operation.kind === "records" && operation.effects !== null));
+  }
+
   push(operation: Operation): void {
     this.#waiting.push(operation);
     if (operation.kind === "records") this.#bytes += bytesOf(operation);

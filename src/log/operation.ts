@@ -55,13 +55,29 @@ export interface ControlOperation {
   readonly resolve: Resolve;
 }
 
+export interface TrimItem {
+  readonly state: PartitionState;
+  /** The first that stays. */
+  readonly sequence: number;
+  /** `firstAsked` before. */
+  readonly before: number;
+}
+
+/** Head trims of many partitions, each for itself, acknowledged together. */
+export interface TrimsOperation {
+  readonly kind: "trims";
+  readonly items: readonly TrimItem[];
+  itemIndex: number;
+  readonly resolve: Resolve;
+}
+
 /** Resolves once everything before it is durable. Places nothing. */
 export interface SyncOperation {
   readonly kind: "sync";
   readonly resolve: Resolve;
 }
 
-export type Operation = RecordsOperation | ControlOperation | SyncOperation;
+export type Operation = RecordsOperation | ControlOperation | TrimsOperation | SyncOperation;
 
 export function bytesOf(operation: RecordsOperation): number {
   let bytes = 0;
@@ -84,5 +100,6 @@ export function undoSequences(operations: readonly Operation[]): void {
       }
     } else if (operation.kind === "truncate") operation.state.lastSequence = operation.before;
     else if (operation.kind === "trim") operation.state.firstAsked = operation.before;
+    else if (operation.kind === "trims") for (const { state, before } of operation.items.slice(operation.itemIndex)) state.firstAsked = before;
   }
 }

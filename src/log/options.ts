@@ -1,6 +1,7 @@
 // Options of `Log.open`: their shapes, defaults and validation. Nothing is opened before all of them are valid.
 
 import { RingwallError } from "../base/errors.js";
+import { RetentionRules, type RetentionOption } from "../core/retention.js";
 import { blockBytesMax, pageBytes } from "../format/block.js";
 import { lanesMax } from "../format/superblock.js";
 
@@ -39,6 +40,8 @@ export interface LogOptions {
   readonly segmentBytes?: number;
   /** Age at which a segment that holds anything ends, milliseconds; 0: never. Default 0. */
   readonly segmentAgeMs?: number;
+  /** What goes by itself, and when. It holds while the log is open with it, and is not kept on disk. Default: nothing goes. */
+  readonly retention?: RetentionOption;
   /** Size of one buffer, the largest block, bytes, a multiple of 4096, 16 KiB to 16 MiB. Default 512 KiB. */
   readonly bufferBytes?: number;
   /** Number of buffers, 2 to 1024. Default 8. */
@@ -83,6 +86,7 @@ export interface ResolvedOptions {
   readonly lanes: number;
   readonly segmentBytes: number;
   readonly segmentAgeMs: number;
+  readonly retention: RetentionOption | undefined;
   readonly bufferBytes: number;
   readonly bufferCount: number;
   readonly blocksInFlight: number;
@@ -97,10 +101,14 @@ export interface ResolvedOptions {
 }
 
 const mebibyte = 1024 * 1024;
+const timerMillisMax = 0x7fff_ffff;
+/** Of a segment's age to the smallest age that retention knows: what lies in it is that much older than need be when it goes. */
+const ageShare = 8;
+const segmentAgeMillisMin = 1000;
 const poolBytesMax = 1024 * mebibyte;
 
 const known = new Set<string>([
-  "backend", "readOnly", "create", "durability", "lane", "lanes", "segmentBytes", "segmentAgeMs", "bufferBytes", "bufferCount", "blocksInFlight", "gatherBytes",
+  "backend", "readOnly", "create", "durability", "lane", "lanes", "segmentBytes", "segmentAgeMs", "retention", "bufferBytes", "bufferCount", "blocksInFlight", "gatherBytes",
   "recordBytesMax", "completion", "sqpoll", "iopoll", "ringEntries", "registeredBuffers", "registeredFiles",
 ]);
 
@@ -115,6 +123,8 @@ export function resolveOptions(options: LogOptions): ResolvedOptions {
   if ((ringEntries & (ringEntries - 1)) !== 0) throw invalid("ringEntries", ringEntries, "a power of two");
   const segmentBytesMin = Math.max(mebibyte, 2 * bufferBytes);
   const segmentBytesDefault = Math.max(100 * mebibyte, segmentBytesMin);
+  const segmentBytes = integer(options, "segmentBytes", { fallback: segmentBytesDefault, min: segmentBytesMin, max: 1024 * 1024 * mebibyte, multipleOf: pageBytes });
+  const retention = checkedRetention(options, segmentBytes);
   return {
     backend: oneOf(options, "backend", "auto", ["auto", "uring", "fs"]),
     readOnly: flag(options, "readOnly", false),
@@ -122,8 +132,9 @@ export function resolveOptions(options: LogOptions): ResolvedOptions {
     durability: durability(options.durability),
     lane: laneOf(options),
     lanes: integer(options, "lanes", { fallback: 1, min: 1, max: lanesMax }),
-    segmentBytes: integer(options, "segmentBytes", { fallback: segmentBytesDefault, min: segmentBytesMin, max: 1024 * 1024 * mebibyte, multipleOf: pageBytes }),
-    segmentAgeMs: integer(options, "segmentAgeMs", { fallback: 0, min: 0, max: 0x7fff_ffff }),
+    segmentBytes,
+    segmentAgeMs: segmentAge(integer(options, "segmentAgeMs", { fallback: 0, min: 0, max: timerMillisMax }), retention),
+    retention,
     bufferBytes,
     bufferCount,
     blocksInFlight: integer(options, "blocksInFlight", { fallback: 4, min: 1, max: 4 }),
@@ -142,6 +153,42 @@ function laneOf(options: LogOptions): ResolvedOptions["lane"] {
   const lane = oneOf(options, "lane", "inline", ["inline", "thread"]);
   if (lane === "thread" && options.readOnly === true) throw invalid("lane", lane, '"inline" where `readOnly` is true: reading needs no lane');
   return lane;
+}
+
+function checkedRetention(options: LogOptions, segmentBytes: number): RetentionOption | undefined {
+  const value = options.retention;
+  if (value === undefined) return undefined;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid("retention", value, "an object such as { maxAgeMs: 86400000 }");
+  if (options.readOnly === true) throw new RingwallError("RINGWALL_INVALID_OPTION", "`retention` and `readOnly` exclude each other: reading trims nothing", { details: { option: "retention" } });
+  rejectUnknown("retention.", value, new Set(["maxBytes", "maxAgeMs", "partitions"]));
+  checkLimit(value, "maxBytes", "retention.", 2 * segmentBytes);
+  checkLimit(value, "maxAgeMs", "retention.");
+  const { partitions } = value;
+  if (partitions !== undefined) {
+    if (typeof partitions !== "object" || partitions === null || Array.isArray(partitions)) throw invalid("retention.partitions", partitions, 'an object such as { "audit": "keep" }');
+    for (const [name, limits] of Object.entries(partitions)) checkPartitionRetention(name, limits);
+  }
+  return structuredClone(value);
+}
+
+function checkPartitionRetention(name: string, value: unknown): void {
+  const path = `retention.partitions[${JSON.stringify(name)}]`;
+  if (name === "" || name.startsWith("\u0000")) throw new RingwallError("RINGWALL_INVALID_OPTION", `\`${path}\` is no partition's name, nor the beginning of one`, { details: { option: path } });
+  if (value === "keep") return;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(path, value, '"keep" or an object such as { maxRecords: 1000 }');
+  const keys = ["maxBytes", "maxAgeMs", "maxRecords"];
+  rejectUnknown(`${path}.`, value, new Set(keys));
+  for (const key of keys) checkLimit(value, key, `${path}.`);
+}
+
+function checkLimit(options: object, key: string, prefix: string, min = 1): void {
+  integer(options, key, { fallback: min, min, max: Number.MAX_SAFE_INTEGER, prefix });
+}
+
+function segmentAge(asked: number, retention: RetentionOption | undefined): number {
+  const age = retention === undefined ? Number.POSITIVE_INFINITY : Math.min(...new RetentionRules(retention).ages);
+  const longest = Math.max(segmentAgeMillisMin, Math.floor(age / ageShare));
+  return longest > timerMillisMax || (asked !== 0 && asked <= longest) ? asked : longest;
 }
 
 function durability(value: DurabilityOption | undefined): ResolvedDurability {

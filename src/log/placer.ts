@@ -11,7 +11,7 @@ import type { BlockBuffer } from "./block-buffer.js";
 import { beginFrame, copyBytes, dataKind, kindBits } from "./frame-writer.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneStats } from "./lane-stats.js";
-import { payloadBytes, type ControlOperation, type GroupEffect, type PlacedItem, type PlacedRecord, type PlacedTruncation, type RecordsOperation } from "./operation.js";
+import { payloadBytes, type ControlOperation, type GroupEffect, type PlacedItem, type PlacedRecord, type PlacedTruncation, type RecordsOperation, type TrimItem, type TrimsOperation } from "./operation.js";
 import type { Tail } from "./tail.js";
 
 /** A fragment is worth its header from this size on. */
@@ -80,6 +80,21 @@ export class Placer {
     this.#tail.putFrame(block, kindBits(frameKind[kind]), state.id, sequence, emptyBytes);
     block.touch(state);
     block.addWaiter(resolve, 0);
+    return true;
+  }
+
+  /** Places what it can of many trims; true once it is through. */
+  placeTrims(operation: TrimsOperation): boolean {
+    const { items } = operation;
+    for (; operation.itemIndex < items.length; operation.itemIndex++) {
+      const { state, sequence } = items[operation.itemIndex] as TrimItem;
+      const block = this.#tail.blockWith(frameHeaderBytes, "control");
+      if (block === null) return false;
+      state.trim(sequence);
+      this.#tail.putFrame(block, kindBits(frameKind.trim), state.id, sequence, emptyBytes);
+      block.touch(state);
+      if (operation.itemIndex === items.length - 1) block.addWaiter(operation.resolve, 0);
+    }
     return true;
   }
 

@@ -16,6 +16,7 @@ const slot = { state: 0, directoryEnd: 1, laneCount: 2, stats: 32 } as const;
 const sleepsWord = 32;
 const statsFields = [
   "lane", "records", "payloadBytes", "blocks", "blockBytes", "recordsPerBlockMean", "waits", "stalls", "segments", "segmentsReleased",
+  "retentionRecords", "retentionTrims",
   "horizon", "blocksInFlight", "partitions", "segmentsKept", "p50", "p99", "max",
 ] as const;
 const directoryStart = 8192;

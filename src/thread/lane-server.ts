@@ -41,6 +41,7 @@ export class LaneServer {
     this.#log = log;
     this.#recordBytesMax = recordBytesMax;
     this.#partitions = new ServedPartitions(log, this.board);
+    log.watchRetention((names) => { this.#handleRetention(names); });
     this.board.updateStats(log.stats());
     this.board.setAsleep();
   }
@@ -125,6 +126,11 @@ export class LaneServer {
     this.#flushIsDue = true;
     // Behind the continuations of every acknowledgement that is given at this moment.
     queueMicrotask(this.#flush);
+  }
+
+  #handleRetention(names: readonly string[]): void {
+    for (const name of names) this.#partitions.noteChanged(this.#partitions.serve(name));
+    this.#flush();
   }
 
   readonly #flush = (): void => {

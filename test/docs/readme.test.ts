@@ -22,6 +22,7 @@ const outputs = [
   ["-5 1 1001 1001", "of the last minute: 1", "of the last minute: 2", "tail: 1001", "500 0 false"],
   ["2 2 billing"],
   ["true 1"],
+  ["trimmed by retention: 0"],
   ["durable: 2"],
   ["acknowledged: 1", "acknowledged: 1"],
 ];

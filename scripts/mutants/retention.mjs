@@ -1,0 +1,28 @@
+// Builds whose retention is broken, and who must notice: see list.mjs. Data only.
+
+export const retaining = [
+  {
+    name: "retention takes what is written anew",
+    breaks: "A segment that is given up takes the sequences that were truncated in it, and with them the records that were written anew behind it.",
+    edits: [{ file: "src/log/retention-totals.ts", find: "Math.min(run.lastSequence, liveLast(state, index.segment))", replace: "run.lastSequence + 0 * liveLast(state, index.segment)" }],
+    catchers: [{ test: "log/retention.test", name: "truncated records don't stand" }],
+  },
+  {
+    name: "retention gives up one segment too many",
+    breaks: "A log that fits exactly gives up its oldest segment.",
+    edits: [{ file: "src/core/retention.ts", find: "this.#bytes + this.#options.reservedBytes <= this.#options.maxBytes", replace: "this.#bytes + this.#options.reservedBytes < this.#options.maxBytes" }],
+    catchers: [{ test: "core/retention.test", name: "by size: the oldest segments" }],
+  },
+  {
+    name: "retention does not keep",
+    breaks: "What is kept goes with the segments that it lies in.",
+    edits: [{ file: "src/log/retention.ts", find: "rule.isKept || ", replace: "" }],
+    catchers: [{ test: "log/retention.test", name: "a partition that is kept keeps" }],
+  },
+  {
+    name: "retention comes an age too early",
+    breaks: "A segment comes of age with its first record, not with its newest.",
+    edits: [{ file: "src/log/retention.ts", find: "let newest = baseTime;\n", replace: "let newest = baseTime;\n  if (newest > 0) return newest;\n" }],
+    catchers: [{ test: "log/retention.test", name: "by age: what is younger stays" }],
+  },
+];
