@@ -9,6 +9,7 @@ import type { PartitionState } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import { emptyRun, entryDistanceBytes, type PartitionRun } from "../core/segment-runs.js";
 import type { Truncation } from "../format/checkpoint.js";
+import type { Memory } from "../format/memory.js";
 import { BlockCursor, type CursorOutcome, type LogRecord } from "./block-cursor.js";
 import { damagedError, trimmedError, truncatedError } from "./read-errors.js";
 import { findSegment, firstNamedAbove, liveLast, truncationSince } from "./read-place.js";
@@ -35,6 +36,8 @@ export interface WalkOptions {
   readonly to: number | undefined;
   readonly limit: number;
   readonly isTail: boolean;
+  /** Memory for the first window. Records point into it: who lends it copies them before it is used again. */
+  readonly scratch?: Memory | null;
 }
 
 /** Contiguous records that were durable and alive while `truncations` were the partition's. */
@@ -76,6 +79,7 @@ export class ReadWalk {
   #looks = 0;
   #lookedFor = 0;
   #roomBytes: number;
+  #scratch: Memory | null;
 
   constructor(source: ReadSource, state: PartitionState, options: WalkOptions) {
     this.#source = source;
@@ -83,6 +87,7 @@ export class ReadWalk {
     this.#options = options;
     this.#remaining = options.limit;
     this.#roomBytes = options.limit === 1 ? 0 : entryDistanceBytes;
+    this.#scratch = options.scratch ?? null;
     this.#truncations = state.truncations;
     this.#cursor = new BlockCursor(source, state, options.from ?? 0);
   }
@@ -304,7 +309,9 @@ export class ReadWalk {
   }
 
   #load(visit: Visit, start: number, end: number): Promise<Window> {
-    return loadWindow(visit.file, { start, end, limit: this.#state.durableSequence, roomBytes: this.#roomBytes });
+    const scratch = this.#scratch;
+    this.#scratch = null;
+    return loadWindow(visit.file, { start, end, limit: this.#state.durableSequence, roomBytes: this.#roomBytes, scratch });
   }
 
   /** Records from `expected` to `last` are not to be had: says why. Returns only when looking again may find them elsewhere. */

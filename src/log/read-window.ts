@@ -1,5 +1,5 @@
 // A window: a stretch of one segment file in memory of its own, in front of it some room for the bytes that the
-// window before left over. Records point into the memory, so it is never used twice.
+// window before left over. Records point into the memory, so it is never used twice; but for scratch memory, out of which they are copied.
 
 import { RingwallError } from "../base/errors.js";
 import { pageBytes } from "../format/block.js";
@@ -25,12 +25,15 @@ export interface WindowRequest {
   readonly limit: number;
   /** Bytes kept free in front of `start`. */
   readonly roomBytes: number;
+  /** Memory to use instead of fresh one, if it is large enough; what it held is gone. */
+  readonly scratch?: Memory | null;
 }
 
 /** Reads [start, end) of the file. What lies behind the file's end, or can't be read, is zeros, which verify as nothing. */
 export async function loadWindow(file: SegmentFile, request: WindowRequest): Promise<Window> {
-  const { start, end, limit, roomBytes } = request;
-  const memory = allocate(roomBytes + end - start);
+  const { start, end, limit, roomBytes, scratch = null } = request;
+  const bytes = roomBytes + end - start;
+  const memory = scratch !== null && bytes <= scratch.bytes.length ? scratch : allocate(bytes);
   const into = memory.bytes.subarray(roomBytes, roomBytes + end - start);
   let cause: unknown;
   try {

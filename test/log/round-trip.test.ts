@@ -80,6 +80,21 @@ onEachBackend("round trip", (backend) => {
     ]);
   });
 
+  test("what `get` gives is the caller's alone: later and simultaneous ones leave it as it is, and it leaves them", async () => {
+    await withLog(freshPath(), { backend, ...small }, async (log) => {
+      const partition = log.partition("p");
+      // Mostly short, so that a window is small; and some that fill most of one, or more.
+      const wanted = Array.from({ length: 400 }, (_, index) => pattern(index % 40 === 7 ? ([40_000, 50_000, 70_000][index % 3] as number) : index % 300, index));
+      await Promise.all(wanted.map((data) => partition.append(data)));
+      const first = await Promise.all(wanted.map((_, index) => partition.get(index + 1)));
+      for (let seq = 1; seq <= wanted.length; seq++) (await partition.get(seq))?.data.fill(0xee);
+      const second = await Promise.all(wanted.map((_, index) => partition.get(index + 1)));
+      for (const records of [first, second]) {
+        for (const [index, data] of wanted.entries()) assert.ok(Buffer.from(records[index]!.data).equals(data), `record ${index + 1} of ${data.length} bytes`);
+      }
+    });
+  });
+
   test("an empty string may end exactly where the memory ends", async () => {
     await withLog(freshPath(), { backend, ...small, bufferCount: 2 }, async (log) => {
       const partition = log.partition("p");

@@ -92,6 +92,24 @@ describe("read ring", { skip }, () => {
     });
   }
 
+  test("reads that are asked for in one turn, are one submission", async () => {
+    const submissions: number[] = [];
+    const ring = open(meddled((entries) => void submissions.push(entries.length)));
+    const fifo = openFifo();
+    const read = async (): Promise<void> => {
+      for (let round = 0; round < 3; round++) assert.equal(await ring.read(request(0, 1, fifo)), 1);
+    };
+    const readers = Array.from({ length: 8 }, read);
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.deepEqual(submissions, [8]);
+    fs.writeSync(fifo, Buffer.alloc(24));
+    await Promise.all(readers);
+    assert.equal(submissions.reduce((sum, entries) => sum + entries, 0), 24);
+    await ring.close();
+    fs.closeSync(fifo);
+  });
+
   test("of a short read the rest is read, and a submission that is refused is done without the ring", async () => {
     const asked: number[][] = [];
     const ring = open(meddled((entries, call) => {
