@@ -67,6 +67,8 @@ async function narrowBySegments(source: ReadSource, state: PartitionState, since
   const ids = source.segmentIds;
   let low = 0;
   let high = ids.length;
+  /** The last live record of the oldest segment found whose newest record, dead or not, is new enough. */
+  let newEnough = 0;
   while (low < high) {
     const middle = (low + high) >>> 1;
     const { at, run } = await newestRun(source, state, { low, at: middle });
@@ -78,10 +80,23 @@ async function narrowBySegments(source: ReadSource, state: PartitionState, since
       bracket.low = Math.min(bracket.high, Math.max(bracket.low, last + 1));
       low = middle + 1;
     } else {
-      if (last === run.lastSequence && last >= bracket.low) bracket.high = Math.min(bracket.high, last);
+      newEnough = last;
       high = at;
     }
   }
+  await narrowByRecord(source, state, since, { bracket, sequence: newEnough });
+}
+
+/**
+ * 1. the records of a run are 1 to 5, and 5 alone is new enough; 2. 5 is truncated away, and written anew in the next segment; 3. the run's
+ * newest time is still that of the dead one. So the record itself is asked.
+ */
+async function narrowByRecord(source: ReadSource, state: PartitionState, since: number, { bracket, sequence }: { readonly bracket: Bracket; readonly sequence: number }): Promise<void> {
+  if (sequence < bracket.low || sequence >= bracket.high) return;
+  const found = await timeOrLoss(source, state, sequence, sequence);
+  if (found.kind === "lost") return;
+  if (found.time < since) bracket.low = sequence + 1;
+  else bracket.high = sequence;
 }
 
 /** The partition's run in the newest segment of [low, at] that has one. */

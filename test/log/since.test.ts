@@ -104,6 +104,24 @@ onEachBackend("reading since a moment", (backend) => {
     await log.close();
   });
 
+  test("the newest record of a segment was truncated away, and written anew in the next: none that is too old is taken for the first", async () => {
+    const clock = new RiggedClock();
+    const log = await openAt(clock, freshPath(), { backend, ...small });
+    const start = clock.time;
+    const partition = log.partition("p");
+    for (const data of ["1", "2", "3", "dead"]) {
+      clock.time += 1000;
+      await partition.append(data);
+    }
+    await partition.truncate(3);
+    log.rotate();
+    clock.time += 1000;
+    await partition.append("4");
+    assert.deepEqual((await all(partition.read({ since: start + 3500, limit: 1 }))).map(({ seq }) => seq), [4]);
+    assert.deepEqual((await all(partition.read({ since: start + 2500, limit: 1 }))).map(({ seq }) => seq), [3]);
+    await log.close();
+  });
+
   for (const lane of ["inline", "thread"] as const) {
     test(`${lane}: with from, to and limit; what is trimmed, empty or to come`, async () => {
       await withLog(freshPath(), { backend, ...small, lane }, async (log) => {
