@@ -71,6 +71,7 @@ static const struct {
   { "ringRegister", ring_register },
   { "ringRegisterBuffers", ring_register_buffers },
   { "ringMap", ring_map },
+  { "duplicate", duplicate },
   { "closeDescriptor", close_descriptor },
   { "allocate", allocate },
   { "release", release },

@@ -11,7 +11,7 @@
 #include "kernels.h"
 #include "platform.h"
 
-enum { ADDON_ABI = 2, RINGS_MAX = 1000 };
+enum { ADDON_ABI = 3, RINGS_MAX = 1000 };
 
 struct mapping;
 struct watch;
@@ -49,6 +49,7 @@ FUNCTION(yield_processor);
 FUNCTION(ring_register);
 FUNCTION(ring_register_buffers);
 FUNCTION(ring_map);
+FUNCTION(duplicate);
 FUNCTION(close_descriptor);
 FUNCTION(allocate);
 FUNCTION(release);

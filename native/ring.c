@@ -118,6 +118,14 @@ FUNCTION(ring_register_buffers) {
   return number(env, result);
 }
 
+FUNCTION(duplicate) {
+  enum { DUPLICATE_CLOSED_ON_EXEC = 1030 };
+  ARGUMENTS(1)
+  int descriptor;
+  if (!read_int32(env, arguments[0], &descriptor)) return NULL;
+  return number(env, syscall4(SYS_FCNTL, descriptor, DUPLICATE_CLOSED_ON_EXEC, 0, 0));
+}
+
 FUNCTION(close_descriptor) {
   ARGUMENTS(1)
   int descriptor;

@@ -6,7 +6,8 @@ import type { PartitionState } from "../core/partition-table.js";
 import type { Memory } from "../format/memory.js";
 import type { LaneSegment } from "./lane-segment.js";
 
-export type Resolve = (value: number | Promise<never>) => void;
+/** Gets the waiter's value, or a rejected promise and then its value. */
+export type Resolve = (value: number | Promise<never>, failed?: number) => void;
 
 export class BlockBuffer {
   /** Number of the buffer; also the token of its write. */
@@ -83,7 +84,7 @@ export class BlockBuffer {
       const resolve = this.resolvers[index] as Resolve;
       this.resolvers[index] = undefined;
       // Resolving with a rejected promise rejects: one stored function per record serves both ends.
-      resolve(Promise.reject(error));
+      resolve(Promise.reject(error), this.values[index] as number);
     }
     this.waiterCount = 0;
   }

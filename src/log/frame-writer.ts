@@ -1,11 +1,12 @@
 // Writes frames into the open block. The checksum comes later, for the whole block at once (Kernels.sealFrames).
 //
-// Hot: both functions run once per record and allocate nothing. See `ringwall bench append`.
+// Hot: these functions run once per record and allocate nothing. See `ringwall bench append`.
 
 import { assert } from "../base/assert.js";
 import { frameHeaderBytes, frameKind, framePayloadBytesMax, frameWord } from "../format/frame.js";
 import { roundUp8 } from "../base/numbers.js";
 import type { BlockBuffer } from "./block-buffer.js";
+import type { WordRange } from "./word-range.js";
 
 const twoTo32 = 4294967296;
 
@@ -54,4 +55,29 @@ export function copyBytes(block: BlockBuffer, to: number, data: Uint8Array, leng
       block.bytes.set(data.subarray(0, length), to);
     }
   } else for (let index = 0; index < length; index++) block.bytes[to + index] = data[index] as number;
+}
+
+/** Up to here a loop over words is as fast as `set`, which needs a view: 216 and 212 ns for 1 KiB, 17 and 92 ns for 100 bytes. */
+const wordsBytesMax = 2048;
+
+/** As `copyBytes`. Every payload begins at a multiple of 4. */
+export function copyRange(block: BlockBuffer, to: number, range: WordRange): void {
+  const { words: source, start, length } = range;
+  if (length > wordsBytesMax) {
+    block.bytes.set(range.view(), to);
+    return;
+  }
+  const target = block.memory.words;
+  let from = start >>> 2;
+  let at = to >>> 2;
+  for (const end = from + (length >>> 4) * 4; from < end; from += 4, at += 4) {
+    target[at] = source[from] as number;
+    target[at + 1] = source[from + 1] as number;
+    target[at + 2] = source[from + 2] as number;
+    target[at + 3] = source[from + 3] as number;
+  }
+  for (const end = (start + length) >>> 2; from < end; from++, at++) target[at] = source[from] as number;
+  // Behind the payload there are zeros, whatever lies there in the source.
+  const rest = length & 3;
+  if (rest > 0) target[at] = (source[from] as number) & (2 ** (8 * rest) - 1);
 }

@@ -12,6 +12,7 @@ import { chooseKernels } from "../format/kernels.js";
 import { chooseStorage, chooseStorageAgain, type StorageChoiceOptions } from "../storage/choose.js";
 import { runAll } from "../storage/run-all.js";
 import type { Storage } from "../storage/storage.js";
+import { systemThreadId } from "../storage/thread-id.js";
 import { type Cursor, hasPosition, LogCursor } from "./cursor.js";
 import type { GroupItem } from "./atomic-group.js";
 import type { Lane } from "./lane.js";
@@ -78,6 +79,7 @@ export class LaneLog implements Log {
       durability: options.durability,
       lane: "inline",
       laneReason: options.readOnly ? "reading needs no lane" : "an append in the thread of its lane needs no way to another one",
+      systemThreadId: systemThreadId(),
       lanes: superblock.lanes.length,
       recovery: opened.lanes.map((lane) => ("report" in lane ? lane.report : lane.settings.recovered.report)),
     };
@@ -194,6 +196,25 @@ export class LaneLog implements Log {
     const sequences = await appendGroup(writer, group, (this.#homes[lane] as PartitionHome).producers);
     for (const { state } of group) if (cursorOf(state.name) !== null) noteMove(writer, state);
     return sequences;
+  }
+
+  /** The polling ring of the first lane, where every lane has one: see `BlockWriter.pollingRing`. */
+  get pollingRing(): number | undefined {
+    if (this.#opened.kind === "reader") return undefined;
+    const rings = this.#opened.lanes.map((lane) => lane.pollingRing);
+    return rings.includes(undefined) ? undefined : rings[0];
+  }
+
+  /** As of the storage. */
+  get isReading(): boolean {
+    return this.#storage.isReading ?? false;
+  }
+
+  /** Takes what has completed in any lane; whether there was anything. Hot. */
+  reap(): boolean {
+    let found = false;
+    for (const lane of this.#writerLanes()) if (lane.reap()) found = true;
+    return found;
   }
 
   async sync(): Promise<void> {

@@ -4,6 +4,7 @@ import { RingwallError } from "../base/errors.js";
 import { checkpointEntryBytesMax } from "../format/checkpoint.js";
 import { producersPartition } from "../core/own-names.js";
 import { PartitionState, type PartitionTable } from "../core/partition-table.js";
+import type { Resolve } from "./block-buffer.js";
 import type { Lane } from "./lane.js";
 import { demandTruncationRoom, type GroupItem } from "./atomic-group.js";
 import { hasTableRoom } from "./lane-limits.js";
@@ -15,6 +16,7 @@ import type { ReadSource } from "./read-source.js";
 import { times, type PartitionTimes } from "./read-times.js";
 import { get, read, readBatches, tail, tailBatches, type LogRecord, type ReadOptions, type TailOptions } from "./reader.js";
 import { checkData } from "./record-data.js";
+import type { WordRange } from "./word-range.js";
 import { trimCursors } from "./trim-cursors.js";
 
 /** What a partition needs of its log; a lane that writes, or only a source to read from. */
@@ -65,6 +67,11 @@ export class LanePartition implements Partition {
     } catch (error) {
       return Promise.reject(error as Error);
     }
+  }
+
+  /** As `Lane.appendFor`, for the thread that serves others: what they append, they have checked. Hot. */
+  appendFor(data: WordRange, resolve: Resolve, value: number): number {
+    return this.#writer().appendFor(this.#stateToWrite(), data, resolve, value);
   }
 
   async appendBatch(batch: readonly (Uint8Array | string)[], options: AppendBatchOptions | ProducerOptions = {}): Promise<{ readonly first: number; readonly last: number }> {

@@ -14,20 +14,22 @@ import { blockFlag } from "../format/block.js";
 import { frameHeaderBytes } from "../format/frame.js";
 import { runAll } from "../storage/run-all.js";
 import type { BlockWriter } from "../storage/storage.js";
-import { newAcknowledgement, resolveOfLast } from "./acknowledgement.js";
+import { later, newAcknowledgement, resolveOfLast } from "./acknowledgement.js";
 import { demandTruncations, placedItems, type GroupItem } from "./atomic-group.js";
 import type { BlockBuffer, Resolve } from "./block-buffer.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneSettings } from "./lane-settings.js";
+import { asFailure, supplyFor } from "./lane-supply.js";
 import { LaneStats } from "./lane-stats.js";
 import { LaneTimers } from "./lane-timers.js";
-import type { Operation, PlacedItem, PlacedRecord, TrimItem } from "./operation.js";
+import { refuseOperation, type Operation, type PlacedItem, type PlacedRecord, type TrimItem } from "./operation.js";
 import { OperationQueue } from "./operation-queue.js";
 import { Placer } from "./placer.js";
 import { copied } from "./record-data.js";
 import { SegmentShelf } from "./segment-shelf.js";
-import { SegmentSupply } from "./segment-supply.js";
+import type { SegmentSupply } from "./segment-supply.js";
 import { Tail } from "./tail.js";
+import type { WordRange } from "./word-range.js";
 
 export type LaneState =
   | { readonly kind: "open" | "closing" | "closed" }
@@ -73,7 +75,7 @@ export class Lane {
       onWritten: (token, error) => { this.#handleWritten(token, error); },
       onBatchEnd: () => { this.#settle(); },
     });
-    this.#supply = this.#createSupply();
+    this.#supply = supplyFor(settings, this.#writer, () => { this.#handleSupply(); });
     this.shelf = new SegmentShelf(settings);
     this.#tail = new Tail({
       settings,
@@ -140,6 +142,17 @@ export class Lane {
     return this.#queue.truncates;
   }
 
+  get pollingRing(): number | undefined {
+    return this.#writer.pollingRing;
+  }
+
+  /** Takes what has completed; whether there was anything. Two loads where there is nothing. */
+  reap(): boolean {
+    if (this.#writer.reap() === 0) return false;
+    this.#settle();
+    return true;
+  }
+
   /** Why the lane takes no more work. */
   refusal(): RingwallError {
     if (this.#state.kind === "poisoned") return this.#state.error;
@@ -169,6 +182,28 @@ export class Lane {
     block.addWaiter(resolveOfLast(), sequence);
     this.#afterPlacing(block);
     return promise;
+  }
+
+  /**
+   * As `append` for a caller that has one function for its acknowledgements: it gets `value`, never before this has returned the
+   * sequence. Throws where `append` rejects at once. Hot: allocates nothing where an append waits for the media.
+   */
+  appendFor(state: PartitionState, data: WordRange, resolve: Resolve, value: number): number {
+    this.#writer.reap();
+    if (this.#state.kind !== "open") throw this.refusal();
+    const acknowledge = this.#acknowledgesAtOnce ? later(resolve) : resolve;
+    const block = this.#blockFor(state, data.length);
+    if (block === null) {
+      const own = copied(data.view());
+      this.#pushRecords([{ kind: "record", state, sequence: ++state.lastSequence, data: own }], acknowledge, value);
+      return state.lastSequence;
+    }
+    const sequence = ++state.lastSequence;
+    this.#placer.placeRecord(block, state, sequence, data, data.length);
+    if (this.#acknowledgesAtOnce) acknowledge(value);
+    else block.addWaiter(acknowledge, value);
+    this.#afterPlacing(block);
+    return sequence;
   }
 
   /** One record without acknowledgement; returns its sequence. Throws RINGWALL_BACKPRESSURE past the memory limit. */
@@ -537,7 +572,7 @@ export class Lane {
    */
   #refuseQueue(error: RingwallError): void {
     const { operations, unheard } = this.#queue.refuse(this.#state.kind === "closing");
-    for (const operation of operations) operation.resolve?.(Promise.reject(error));
+    for (const operation of operations) refuseOperation(operation, error);
     if (unheard) this.#closeFailure = error;
     for (const { reject } of this.#drains.splice(0)) reject(error);
   }
@@ -553,7 +588,7 @@ export class Lane {
     this.#state = { kind: "poisoned", error };
     this.#timers.cancel();
     this.#tail.failWaiters(error);
-    for (const operation of this.#queue.clear()) operation.resolve?.(Promise.reject(error));
+    for (const operation of this.#queue.clear()) refuseOperation(operation, error);
     for (const { reject } of this.#drains.splice(0)) reject(error);
     this.shelf.fail(error);
     this.#checkConditions();
@@ -562,26 +597,4 @@ export class Lane {
   get #poison(): RingwallError | null {
     return this.#state.kind === "poisoned" ? this.#state.error : null;
   }
-
-  #createSupply(): SegmentSupply {
-    const { storage, directory, lane, uuid, alignment, segmentBytes } = this.settings;
-    return new SegmentSupply({
-      files: storage.files,
-      now: () => storage.clock.now(),
-      directory,
-      lane,
-      uuid,
-      alignment,
-      segmentBytes,
-      readyMin: 1,
-      readyMax: 4,
-      openWriter: (path) => this.#writer.openFile(path),
-      closeWriter: (file) => this.#writer.closeFile(file),
-      onChange: () => { this.#handleSupply(); },
-    });
-  }
-}
-
-function asFailure(error: unknown, path: string): RingwallError {
-  return error instanceof RingwallError ? error : new RingwallError("RINGWALL_IO", "background work on a segment failed", { cause: error, place: { path } });
 }

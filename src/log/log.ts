@@ -34,6 +34,8 @@ export interface LogInfo {
   readonly lane: "inline" | "thread";
   /** Why there. */
   readonly laneReason: string;
+  /** The operating system's number of the thread that runs the lanes, for strace, perf and taskset; null where it does not tell. */
+  readonly systemThreadId: number | null;
   readonly lanes: number;
   /** What recovery found when the log was opened, per lane. */
   readonly recovery: readonly RecoveryReport[];

@@ -103,3 +103,7 @@ export function undoSequences(operations: readonly Operation[]): void {
     else if (operation.kind === "trims") for (const { state, before } of operation.items.slice(operation.itemIndex)) state.firstAsked = before;
   }
 }
+
+export function refuseOperation(operation: Operation, error: Error): void {
+  operation.resolve?.(Promise.reject(error), operation.kind === "records" ? operation.value : 0);
+}

@@ -8,11 +8,12 @@ import type { PartitionState, PartitionTable } from "../core/partition-table.js"
 import type { SegmentIndex } from "../core/segment-index.js";
 import { frameFlag, frameHeaderBytes, frameKind } from "../format/frame.js";
 import type { BlockBuffer } from "./block-buffer.js";
-import { beginFrame, copyBytes, dataKind, kindBits } from "./frame-writer.js";
+import { beginFrame, copyBytes, copyRange, dataKind, kindBits } from "./frame-writer.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneStats } from "./lane-stats.js";
 import { payloadBytes, type ControlOperation, type GroupEffect, type PlacedItem, type PlacedRecord, type PlacedTruncation, type RecordsOperation, type TrimItem, type TrimsOperation } from "./operation.js";
 import type { Tail } from "./tail.js";
+import { WordRange } from "./word-range.js";
 
 /** A fragment is worth its header from this size on. */
 const fragmentBytesMin = 512;
@@ -30,7 +31,7 @@ export class Placer {
   }
 
   /** One whole record as one frame, into a block that has room for it. Hot: `ringwall bench append`. */
-  placeRecord(block: BlockBuffer, state: PartitionState, sequence: number, data: Uint8Array | string, bytes: number): void {
+  placeRecord(block: BlockBuffer, state: PartitionState, sequence: number, data: Uint8Array | string | WordRange, bytes: number): void {
     const tail = this.#tail;
     const segment = block.segment as LaneSegment;
     const index = segment.index;
@@ -38,6 +39,7 @@ export class Placer {
     const frameOffset = block.cursor - block.start;
     const place = beginFrame(block, bytes | dataKind, state.id, sequence, time - index.baseTime);
     if (typeof data === "string") tail.memory.text.write(data, place, bytes, "utf8");
+    else if (data instanceof WordRange) copyRange(block, place, data);
     else copyBytes(block, place, data, bytes);
     segment.holdsData = true;
     const slot = slotOf(state, index);

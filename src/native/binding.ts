@@ -8,7 +8,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
 /** Raised whenever a signature below changes; a binary with another number is refused. */
-export const nativeAbi = 2;
+export const nativeAbi = 3;
 
 /** An opaque handle on a watched descriptor. */
 export type NativeWatch = object;
@@ -36,6 +36,8 @@ export interface NativeBinding {
   ringRegisterBuffers(descriptor: number, memory: ArrayBuffer, bytes: number, count: number): number;
   /** mmap of one ring region (offset 0, 0x8000000 or 0x10000000), MAP_SHARED | MAP_POPULATE. Negated errno on failure. */
   ringMap(descriptor: number, bytes: number, offset: number): ArrayBuffer | number;
+  /** fcntl(F_DUPFD_CLOEXEC): another descriptor of the same open file. The caller closes it: the end of its thread does not. */
+  duplicate(descriptor: number): number;
   /** close(2). */
   closeDescriptor(descriptor: number): number;
 

@@ -95,6 +95,11 @@ export interface BlockWriter {
   readonly memory: Memory;
   /** What this writer uses and why not more, for `log.info`: e.g. ["registered buffers: on", "direct I/O: off: EINVAL from tmpfs"]. */
   readonly notes: readonly string[];
+  /**
+   * The descriptor of this writer's ring, where a kernel thread takes entries and completes them without this thread's help: then `reap` finds
+   * every completion by looking at memory, and `write` makes no system call. Undefined elsewhere.
+   */
+  readonly pollingRing?: number | undefined;
   openFile(path: string): Promise<WriterFile>;
   closeFile(file: WriterFile): Promise<void>;
   /** Starts one write of memory [start, start + bytes). Durable when `onWritten(token, null)` comes (or merely written under "never"). */
@@ -124,6 +129,8 @@ export interface Storage {
   readonly files: FileSystem;
   /** What reading uses by now and why not more, for `log.info`: e.g. ["reads: registered buffers: on"]. */
   readonly notes: readonly string[];
+  /** Whether a read is under way that neither Node's list of requests shows nor memory: only a turn of the event loop ends it. */
+  readonly isReading?: boolean;
   readonly clock: Clock;
   /** Measures in a directory which flush method is fastest there, within `millisMax`; removes what it wrote. */
   probe(directory: string, millisMax: number): Promise<StorageProbe>;

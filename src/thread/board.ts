@@ -1,4 +1,4 @@
-// The board: what the lane's thread makes known to every thread at once, in shared memory that only it writes.
+// The board: what the lane's thread makes known to every thread at once, in shared memory that only it writes, but for the bell.
 //
 // Holds the log's state, the counters of each lane, and every partition with its first, last and durable sequence.
 // Partitions are only ever added: the place of one is its name for ever. Every number is one 64-bit word that is
@@ -14,6 +14,8 @@ export type BoardState = "open" | "closed";
 const slot = { state: 0, directoryEnd: 1, laneCount: 2, stats: 32 } as const;
 /** 32-bit word, in a cache line of its own: the number of the lane's sleep while its thread sleeps and wants a message, else 0. */
 const sleepsWord = 32;
+/** 32-bit word, in a cache line of its own, and the only one that producers write: how often the bell was rung. */
+const bellWord = 48;
 const statsFields = [
   "lane", "records", "payloadBytes", "blocks", "blockBytes", "recordsPerBlockMean", "waits", "stalls", "segments", "segmentsReleased",
   "retentionRecords", "retentionTrims",
@@ -79,6 +81,11 @@ export class BoardWriter {
 
   setAwake(): void {
     Atomics.store(this.#views.words, sleepsWord, 0);
+  }
+
+  /** Changes whenever a producer has posted a message. Hot. */
+  get bell(): number {
+    return Atomics.load(this.#views.words, bellWord);
   }
 
   setClosed(): void {
@@ -160,6 +167,11 @@ export class BoardReader {
     if (sleep === 0 || sleep === this.#wokenFrom) return false;
     this.#wokenFrom = sleep;
     return true;
+  }
+
+  /** After a message was posted: a lane's thread that is busy in memory looks at its messages for this alone. */
+  ringBell(): void {
+    Atomics.add(this.#views.words, bellWord, 1);
   }
 
   /** The place of a partition that some thread has named; undefined for others. */

@@ -8,6 +8,7 @@ import type { MessagePort } from "node:worker_threads";
 import { RingwallError } from "../base/errors.js";
 import { newAcknowledgement, resolveOfLast } from "../log/acknowledgement.js";
 import { asBytes, copied } from "../log/record-data.js";
+import { WakeableRing } from "../storage/uring/ring-wake.js";
 import { AnswerReader } from "./answer-ring.js";
 import type { BoardReader } from "./board.js";
 import { commandKind, CommandWriter, pieceBytesMax, type CommandKind } from "./command-ring.js";
@@ -32,6 +33,8 @@ export interface ConnectionOptions {
   readonly board: BoardReader;
   /** The log's, for messages. */
   readonly directory: string;
+  /** Whether the lane's thread can wake this one by a completion in a ring. */
+  readonly wakesByRing: boolean;
 }
 
 const noBytes = new Uint8Array(0);
@@ -57,8 +60,9 @@ export class Connection {
   /** What the lane's thread died of, where this thread knows. */
   #death: unknown = undefined;
   #onEnd: ((error: Error | null) => void) | null = null;
+  readonly #ring: WakeableRing | null;
 
-  constructor({ port, memory, board, directory }: ConnectionOptions) {
+  constructor({ port, memory, board, directory, wakesByRing }: ConnectionOptions) {
     this.board = board;
     this.#port = port;
     this.#memory = memory;
@@ -69,6 +73,9 @@ export class Connection {
     port.on("message", (message: FromLane) => { this.#handle(message); });
     port.on("close", () => { this.#handleDeath(); });
     port.unref();
+    this.#ring = wakesByRing ? WakeableRing.open(() => { this.#handleAnswers(); }) : null;
+    const descriptor = this.#ring?.share() ?? null;
+    if (descriptor !== null) this.#post({ kind: "ring", descriptor });
   }
 
   get state(): State["kind"] {
@@ -250,7 +257,10 @@ export class Connection {
   }
 
   #post(message: ToLane): void {
-    if (this.#state.kind !== "ended") this.#port.postMessage(message);
+    if (this.#state.kind === "ended") return;
+    this.#port.postMessage(message);
+    // Behind the message: who hears the bell finds it.
+    this.board.ringBell();
   }
 
   #demandSpace(bytes: number): void {
@@ -288,10 +298,7 @@ export class Connection {
     if (this.#state.kind === "ended") return;
     switch (message.kind) {
       case "answers":
-        // The flag stands before the look: see lane-server.ts.
-        Atomics.store(this.#memory.words, word.wantsAnswers, 1);
-        this.#reap();
-        this.#pump();
+        this.#handleAnswers();
         break;
       case "failure":
         this.#settle(message.token, Promise.reject(receivedError(message.error)));
@@ -313,6 +320,14 @@ export class Connection {
       case "refused":
         break;
     }
+  }
+
+  #handleAnswers(): void {
+    if (this.#state.kind === "ended") return;
+    // The flag stands before the look: see lane-server.ts.
+    Atomics.store(this.#memory.words, word.wantsAnswers, 1);
+    this.#reap();
+    this.#pump();
   }
 
   /** Hands out every answer that is there. Hot. */
@@ -358,6 +373,7 @@ export class Connection {
     this.#reads.clear();
     for (const { reject } of this.#drains.splice(0)) reject(error);
     this.#port.close();
+    this.#ring?.close();
     this.#onEnd?.(outcome);
   }
 

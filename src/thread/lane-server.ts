@@ -11,16 +11,22 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { LaneLog } from "../log/lane-log.js";
+import type { ResolvedOptions } from "../log/options.js";
+import { nodeClock } from "../storage/node-clock.js";
+import { RingWaker } from "../storage/uring/ring-wake.js";
 import { BoardWriter } from "./board.js";
+import { hasRequests, Pace, type Step } from "./pace.js";
 import type { FromLane } from "./port-messages.js";
 import { ProducerSession } from "./producer-session.js";
 import { type ServedPartition, ServedPartitions } from "./served-partitions.js";
 
 /** Commands of one producer before the next has its turn. */
 const commandsPerTurn = 512;
-/** How long this thread looks for commands, turn by turn of its event loop, before it sleeps. */
-const awakeMillis = 0.05;
+/** Looks at memory between two looks at the clock, which makes garbage: some 50 µs. */
+const looksPerTime = 1024;
 const statsMillis = 10;
+/** Longer than a block takes and than the application pauses: to sleep and to be woken is some five system calls. */
+const stayingMillisMax = 50;
 
 type State = "open" | "waiting for space" | "closing" | "closed";
 
@@ -33,12 +39,22 @@ export class LaneServer {
   readonly #answering = new Set<ProducerSession>();
   #state: State = "open";
   #flushIsDue = false;
-  #turnIsDue = false;
-  #awakeUntil = 0;
-  #statsAreDue = false;
+  /** Waiting: for a message, or for space. */
+  #course: "going on" | "waiting" = "waiting";
+  /** When they are; infinity while they are up to date. */
+  #statsDue = Number.POSITIVE_INFINITY;
+  readonly #isPolled: boolean;
+  readonly #pace: Pace;
+  readonly #clock = nodeClock();
+  readonly #waker: RingWaker | null;
 
-  constructor(log: LaneLog, recordBytesMax: number) {
+  constructor(log: LaneLog, { recordBytesMax, sqpoll }: ResolvedOptions) {
     this.#log = log;
+    const { pollingRing } = log;
+    this.#isPolled = pollingRing !== undefined;
+    this.#waker = pollingRing === undefined ? null : RingWaker.open(pollingRing, () => { this.#wakeByMessage(); });
+    const stayingMillis = this.#isPolled ? Math.min(stayingMillisMax, sqpoll?.idleMs ?? 0) : 0;
+    this.#pace = new Pace({ stayingMillis, bell: () => this.board.bell, hasRequests: () => log.isReading || hasRequests() });
     this.#recordBytesMax = recordBytesMax;
     this.#partitions = new ServedPartitions(log, this.board);
     log.watchRetention((names) => { this.#handleRetention(names); });
@@ -55,6 +71,7 @@ export class LaneServer {
       demandPlaces: (names) => { this.#partitions.demandPlaces(names); },
       onCommands: () => { this.#wake(); },
       onChange: (partition, changed) => { this.#handleChange(partition, changed); },
+      wake: this.#waker === null ? null : (descriptor) => (this.#waker as RingWaker).wake(descriptor),
       onEnd: (ended, how) => { void this.#handleEnd(ended, how); },
     });
     if (this.#state === "closing" || this.#state === "closed") {
@@ -62,7 +79,7 @@ export class LaneServer {
       return;
     }
     this.#sessions.add(session);
-    const message: FromLane = { kind: "opened", info: this.#log.info, board: this.board.buffer, recordBytesMax: this.#recordBytesMax };
+    const message: FromLane = { kind: "opened", info: this.#log.info, board: this.board.buffer, recordBytesMax: this.#recordBytesMax, wakesByRing: this.#waker !== null };
     session.welcome(message);
   }
 
@@ -70,28 +87,55 @@ export class LaneServer {
 
   #wake(): void {
     this.board.setAwake();
-    this.#turn();
+    if (this.#course === "waiting") this.#turn();
   }
 
+  /** From the event loop. */
   readonly #turn = (): void => {
-    this.#turnIsDue = false;
-    if (this.#state !== "open") return;
-    let found = false;
-    for (const session of this.#sessions) if (session.consume(commandsPerTurn, this.#hasSpace)) found = true;
-    if (this.#log.needDrain) {
-      this.#waitForSpace();
-      return;
-    }
-    const now = performance.now();
-    if (found) this.#awakeUntil = now + awakeMillis;
-    if (found || now < this.#awakeUntil || !this.#fallAsleep()) this.#scheduleTurn();
+    this.#pace.handleTurn(performance.now());
+    this.#work();
   };
+
+  /** Takes what is there, then decides how to go on. Hot. */
+  readonly #work = (): void => {
+    this.#course = "waiting";
+    if (this.#state !== "open") return;
+    let found = this.#isPolled && this.#log.reap();
+    for (const session of this.#sessions) if (session.consume(commandsPerTurn, this.#hasSpace)) found = true;
+    const step = this.#nextStep(found);
+    if (step === "stay") {
+      this.#course = "going on";
+      // Behind the promises that were settled.
+      this.#clock.defer(this.#work);
+    } else if (this.#log.needDrain) this.#waitForSpace();
+    else if (step === "turn" || !this.#fallAsleep()) this.#scheduleTurn();
+  };
+
+  /** Looks on until something is found or it is time for something else. */
+  #nextStep(hasFound: boolean): Step {
+    for (let found = hasFound; ; found = this.#look()) {
+      const now = performance.now();
+      if (now >= this.#statsDue) this.#updateStats();
+      const step = this.#pace.next(found, now);
+      if (found || step !== "stay") return step;
+    }
+  }
+
+  /** Looks at memory for some tens of microseconds. Hot. */
+  #look(): boolean {
+    const hasSpace = this.#hasSpace();
+    for (let look = 0; look < looksPerTime; look++) {
+      if (this.#log.reap()) return true;
+      if (hasSpace) for (const session of this.#sessions) if (session.hasCommands) return true;
+    }
+    return false;
+  }
 
   readonly #hasSpace = (): boolean => !this.#log.needDrain && this.#state === "open";
 
   #scheduleTurn(): void {
-    if (this.#turnIsDue) return;
-    this.#turnIsDue = true;
+    if (this.#course === "going on") return;
+    this.#course = "going on";
     setImmediate(this.#turn);
   }
 
@@ -138,16 +182,25 @@ export class LaneServer {
     this.#partitions.writeChanged();
     for (const session of this.#answering) session.publish();
     this.#answering.clear();
-    if (!this.#statsAreDue) this.#scheduleStats();
+    if (this.#statsDue === Number.POSITIVE_INFINITY) this.#scheduleStats();
   };
 
+  /** A wake-up may have been lost. */
+  #wakeByMessage(): void {
+    for (const session of this.#sessions) session.wakeByMessage();
+  }
+
   #scheduleStats(): void {
-    this.#statsAreDue = true;
+    this.#statsDue = performance.now() + statsMillis;
     setTimeout(() => {
-      this.#statsAreDue = false;
-      this.board.updateStats(this.#log.stats());
-      if (this.#partitions.writeLagging() && this.#state !== "closed") this.#scheduleStats();
+      if (this.#statsDue !== Number.POSITIVE_INFINITY) this.#updateStats();
     }, statsMillis).unref();
+  }
+
+  #updateStats(): void {
+    this.#statsDue = Number.POSITIVE_INFINITY;
+    this.board.updateStats(this.#log.stats());
+    if (this.#partitions.writeLagging() && this.#state !== "closed") this.#scheduleStats();
   }
 
   // ---- ends
@@ -179,5 +232,6 @@ export class LaneServer {
     this.board.setClosed();
     await Promise.all([...this.#sessions].map((session) => session.end(session === closer ? failure : session.unheard)));
     this.#sessions.clear();
+    this.#waker?.close();
   }
 }

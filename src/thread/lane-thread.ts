@@ -28,7 +28,7 @@ owner.once("message", attach);
 
 try {
   const log = await LaneLog.open(directory, { ...(options as LogOptions), lane: "inline" });
-  server = new LaneServer(log, options.recordBytesMax);
+  server = new LaneServer(log, options);
   for (const request of early.splice(0)) attach(request);
 } catch (error) {
   const refusal: FromLane = { kind: "refused", error: sentError(error) };

@@ -38,7 +38,7 @@ export async function openThread(directory: string, options: ResolvedOptions): P
     throw error;
   }
   worker.unref();
-  const connection = new Connection({ port, memory, board: new BoardReader(opened.board), directory });
+  const connection = new Connection({ port, memory, board: new BoardReader(opened.board), directory, wakesByRing: opened.wakesByRing });
   worker.on("error", (error) => { connection.noteDeath(error); });
   const handle: LogHandle = { ringwall: "log", threadId: worker.threadId, board: opened.board };
   const threadEnded = async (): Promise<void> => {
@@ -62,20 +62,25 @@ export async function attachToThread(handle: LogHandle): Promise<ThreadLog> {
   const unsent = new Promise<never>((_, reject) => {
     post(handle.threadId, request, [port2]).catch((error: unknown) => { reject(endedError(error)); });
   });
+  // The request goes over the main thread, so only the lane's thread knows when it has come.
+  const bell = setInterval(() => { board.ringBell(); }, 1);
   let opened: Opened;
   try {
     opened = await Promise.race([firstMessage(port), unsent]);
   } catch (error) {
     port.close();
     throw error;
+  } finally {
+    clearInterval(bell);
   }
-  const connection = new Connection({ port, memory, board, directory: opened.info.directory });
+  const connection = new Connection({ port, memory, board, directory: opened.info.directory, wakesByRing: opened.wakesByRing });
   return threadLog(connection, opened, handle, null);
 }
 
 function threadLog(connection: Connection, opened: Opened, handle: LogHandle, threadEnded: (() => Promise<void>) | null): ThreadLog {
   const { lanes } = opened.info;
-  const laneReason = `asked for with { lane: "thread" }: thread ${String(handle.threadId)} runs ${lanes === 1 ? "the lane" : `all ${String(lanes)} lanes`}`;
+  const how = opened.wakesByRing ? ", and makes no system call while records come" : "";
+  const laneReason = `asked for with { lane: "thread" }: thread ${String(handle.threadId)} runs ${lanes === 1 ? "the lane" : `all ${String(lanes)} lanes`}${how}`;
   return new ThreadLog({ connection, info: { ...opened.info, lane: "thread", laneReason }, recordBytesMax: opened.recordBytesMax, handle, threadEnded });
 }
 

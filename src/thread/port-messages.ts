@@ -33,6 +33,8 @@ export interface SentReadOptions {
 export type ToLane =
   /** Commands are there and the lane sleeps. */
   | { readonly kind: "commands" }
+  /** This producer can be woken by a completion in a ring: a descriptor of it, which is the receiver's to close. */
+  | { readonly kind: "ring"; readonly descriptor: number }
   | { readonly kind: "read"; readonly id: number; readonly partition: string; readonly options: SentReadOptions }
   | { readonly kind: "next" | "return"; readonly id: number }
   /** Answered by two records without their bytes: the first and the last. */
@@ -50,7 +52,7 @@ export interface SentRecords {
 
 /** From the lane's thread. */
 export type FromLane =
-  | { readonly kind: "opened"; readonly info: LogInfo; readonly board: SharedArrayBuffer; readonly recordBytesMax: number }
+  | { readonly kind: "opened"; readonly info: LogInfo; readonly board: SharedArrayBuffer; readonly recordBytesMax: number; readonly wakesByRing: boolean }
   | { readonly kind: "refused"; readonly error: SentError }
   /** Answers are there, or room for commands. */
   | { readonly kind: "answers" }

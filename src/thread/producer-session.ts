@@ -7,14 +7,18 @@
 
 import type { MessagePort } from "node:worker_threads";
 import { assert, unreachable } from "../base/assert.js";
+import { roundUp8 } from "../base/numbers.js";
+import type { Resolve } from "../log/block-buffer.js";
 import type { LaneLog } from "../log/lane-log.js";
 import type { NamedItem } from "../log/log-arguments.js";
+import { WordRange } from "../log/word-range.js";
+import { closeWakeDescriptor } from "../storage/uring/ring-wake.js";
 import { AnswerWriter } from "./answer-ring.js";
 import { CommandReader, commandKind, type Command } from "./command-ring.js";
 import { sentError } from "./error-transfer.js";
 import { decodeCall, decodeItems, decodeName, decodeNumber } from "./payloads.js";
 import type { FromLane, ToLane } from "./port-messages.js";
-import { ProducerMemory, word } from "./producer-memory.js";
+import { answersMax, ProducerMemory, word } from "./producer-memory.js";
 import type { ServedPartition } from "./served-partitions.js";
 import { ServedReads } from "./served-reads.js";
 
@@ -30,13 +34,19 @@ export interface SessionOptions {
   readonly onCommands: () => void;
   /** Something about the partition may have changed, and answers may wait to be published. */
   readonly onChange: (partition: ServedPartition | null, session: ProducerSession) => void;
+  /** Wakes the producer behind this descriptor without a message, false where that failed; null where there is no such way. */
+  readonly wake: ((descriptor: number) => boolean) | null;
   /** The producer wants to end, or has ended without a word, or ends the log. */
   readonly onEnd: (session: ProducerSession, how: "detach" | "gone" | "close") => void;
 }
 
+const piecesTogether = "the pieces of one payload come together";
+
 interface NamedPartition {
   readonly name: string;
   served: ServedPartition | null;
+  /** Given to the lane with every append to it: gets the token, or a rejection and the token. */
+  acknowledge: Resolve;
   /** What placing it was refused with. */
   readonly error: Error | null;
 }
@@ -58,16 +68,25 @@ export class ProducerSession {
   /** The first failure of an enqueue that nobody has heard of. */
   #unheard: Error | null = null;
   #isGone = false;
+  /** Of the appends under way, by token modulo their size: the sequence, and whether somebody waits for the answer. */
+  readonly #sequences = new Float64Array(answersMax);
+  readonly #heard = new Uint8Array(answersMax);
+  /** The record that is being taken. */
+  readonly #range: WordRange;
+  /** The ring by which the producer can be woken; this side's own descriptor for it. */
+  #wakeDescriptor: number | null = null;
 
   constructor(options: SessionOptions) {
     const { log, memory, port, onCommands, onEnd } = options;
     this.#options = options;
     this.#memory = new ProducerMemory(memory);
     this.#reader = new CommandReader(this.#memory);
+    this.#range = new WordRange(this.#memory.commandWords);
     this.#answers = new AnswerWriter(this.#memory);
     this.#reads = new ServedReads(log, (message, transfer) => { this.#post(message, transfer); });
     port.on("message", (message: ToLane) => {
       if (message.kind === "commands") onCommands();
+      else if (message.kind === "ring") this.#wakeDescriptor = message.descriptor;
       else void this.#reads.handle(message);
     });
     port.on("close", () => {
@@ -93,14 +112,14 @@ export class ProducerSession {
     if (count === 0) return false;
     this.#reader.release();
     // After the release, before the next look at this flag by the producer: one of the two sees the other.
-    if (Atomics.load(this.#memory.words, word.wantsRoom) === 1 && Atomics.exchange(this.#memory.words, word.wantsRoom, 0) === 1) this.#post({ kind: "answers" });
+    if (Atomics.load(this.#memory.words, word.wantsRoom) === 1 && Atomics.exchange(this.#memory.words, word.wantsRoom, 0) === 1) this.#wake();
     return true;
   }
 
   /** Makes the answers visible, and wakes the producer if it waits for some. */
   publish(): void {
     this.#answers.publish();
-    if (Atomics.load(this.#memory.words, word.wantsAnswers) === 1 && Atomics.exchange(this.#memory.words, word.wantsAnswers, 0) === 1) this.#post({ kind: "answers" });
+    if (Atomics.load(this.#memory.words, word.wantsAnswers) === 1 && Atomics.exchange(this.#memory.words, word.wantsAnswers, 0) === 1) this.#wake();
   }
 
   welcome(message: FromLane): void {
@@ -114,13 +133,29 @@ export class ProducerSession {
     this.publish();
     this.#post({ kind: "closed", error: error === null ? null : sentError(error) });
     this.#isGone = true;
+    this.#forgetRing();
     this.#options.port.close();
   }
 
   /** The producer's thread has ended. */
   async drop(): Promise<void> {
     this.#isGone = true;
+    this.#forgetRing();
     await this.#reads.close();
+  }
+
+  wakeByMessage(): void {
+    this.#post({ kind: "answers" });
+  }
+
+  #wake(): void {
+    const { wake } = this.#options;
+    if (wake === null || this.#wakeDescriptor === null || !wake(this.#wakeDescriptor)) this.wakeByMessage();
+  }
+
+  #forgetRing(): void {
+    if (this.#wakeDescriptor !== null) closeWakeDescriptor(this.#wakeDescriptor);
+    this.#wakeDescriptor = null;
   }
 
   #post(message: FromLane, transfer: ArrayBuffer[] = []): void {
@@ -129,17 +164,27 @@ export class ProducerSession {
 
   /** Hot: once per record. */
   #take(): void {
-    const { kind, token, partition, payloadBytes, pieceBytes, pieceAt } = this.#reader;
+    const reader = this.#reader;
+    const { kind, pieceBytes, payloadBytes, pieceAt } = reader;
+    const isWhole = pieceBytes === payloadBytes;
+    if (isWhole && (kind === commandKind.append || kind === commandKind.enqueue)) {
+      assert(this.#assembly === null, piecesTogether);
+      this.#range.start = pieceAt;
+      this.#range.length = pieceBytes;
+      this.#append(reader, this.#range);
+      return;
+    }
     const piece = this.#memory.commands.subarray(pieceAt, pieceAt + pieceBytes);
     if (kind === commandKind.more) {
       this.#takeMore(piece);
       return;
     }
-    assert(this.#assembly === null, "the pieces of one payload come together");
-    if (pieceBytes === payloadBytes) this.#run({ kind, token, partition, payloadBytes }, piece);
+    assert(this.#assembly === null, piecesTogether);
+    if (isWhole) this.#run(reader, piece);
     else {
-      const payload = Buffer.allocUnsafe(payloadBytes);
+      const payload = Buffer.from(new ArrayBuffer(roundUp8(payloadBytes)), 0, payloadBytes);
       payload.set(piece, 0);
+      const { token, partition } = reader;
       this.#assembly = { command: { kind, token, partition, payloadBytes }, payload, received: pieceBytes };
     }
   }
@@ -151,7 +196,12 @@ export class ProducerSession {
     assembly.received += piece.length;
     if (assembly.received < assembly.command.payloadBytes) return;
     this.#assembly = null;
-    this.#run(assembly.command, assembly.payload);
+    const { command, payload } = assembly;
+    if (command.kind === commandKind.append || command.kind === commandKind.enqueue) {
+      const range = new WordRange(new Uint32Array(payload.buffer));
+      range.length = payload.length;
+      this.#append(command, range);
+    } else this.#run(command, payload);
   }
 
   /** `payload` may lie in the ring: whatever is called must have copied it when it returns. */
@@ -159,12 +209,6 @@ export class ProducerSession {
     const { log, onEnd, onChange } = this.#options;
     try {
       switch (kind) {
-        case commandKind.append:
-          this.#append(token, this.#served(partition), payload);
-          break;
-        case commandKind.enqueue:
-          this.#enqueue(token, this.#served(partition), payload);
-          break;
         case commandKind.batch: {
           const served = this.#served(partition);
           const items = decodeItems(payload);
@@ -201,6 +245,8 @@ export class ProducerSession {
         case commandKind.close:
           onEnd(this, "close");
           break;
+        case commandKind.append:
+        case commandKind.enqueue:
         case commandKind.skip:
         case commandKind.more:
           assert(false, `a command of ${String(payloadBytes)} bytes has a meaning`);
@@ -209,21 +255,37 @@ export class ProducerSession {
           unreachable(kind, "a command's kind is known");
       }
     } catch (error) {
-      if (kind === commandKind.enqueue) this.#noteUnheard(token, error);
-      else this.#fail(token, error);
+      this.#fail(token, error);
       onChange(null, this);
     }
   }
 
-  /** Hot. */
-  #append(token: number, served: ServedPartition, data: Buffer, isHeard = true): void {
-    this.#answer(token, served, served.partition.append(data), isHeard);
+  /**
+   * Hot: allocates nothing. An enqueue is no `enqueue` of the log either: what that throws could not be told here, and its end
+   * would not be heard of.
+   */
+  #append({ kind, token, partition: number }: Command, data: WordRange): void {
+    const place = token % answersMax;
+    const isHeard = kind === commandKind.append;
+    this.#heard[place] = isHeard ? 1 : 0;
+    try {
+      const served = this.#served(number);
+      this.#sequences[place] = served.partition.appendFor(data, (this.#partitions[number] as NamedPartition).acknowledge, token);
+      this.#options.onChange(served, this);
+    } catch (error) {
+      this.#handleRefusal(token, error);
+      this.#options.onChange(null, this);
+    }
+  }
+
+  #acknowledge(served: ServedPartition, token: number): void {
+    this.#answers.add(token, this.#sequences[token % answersMax] as number);
     this.#options.onChange(served, this);
   }
 
-  /** Not the log's own `enqueue`: what that throws could not be told here, and its end would not be heard of. Hot. */
-  #enqueue(token: number, served: ServedPartition, data: Buffer): void {
-    this.#append(token, served, data, false);
+  #handleRefusal(token: number, error: unknown): void {
+    if (this.#heard[token % answersMax] === 1) this.#fail(token, error);
+    else this.#noteUnheard(token, error);
   }
 
   /** Nobody waits for this answer: the next sync, or the close, tells it. */
@@ -260,8 +322,7 @@ export class ProducerSession {
     );
   }
 
-  /** Hot. `isHeard`: somebody waits for this answer. */
-  #answer(token: number, served: ServedPartition | null, done: Promise<number>, isHeard = true): void {
+  #answer(token: number, served: ServedPartition | null, done: Promise<number>): void {
     const { onChange } = this.#options;
     done.then(
       (value) => {
@@ -269,8 +330,7 @@ export class ProducerSession {
         onChange(served, this);
       },
       (error: unknown) => {
-        if (isHeard) this.#fail(token, error);
-        else this.#noteUnheard(token, error);
+        this.#fail(token, error);
         onChange(served, this);
       },
     );
@@ -295,7 +355,7 @@ export class ProducerSession {
     } catch (refusal) {
       error = refusal as Error;
     }
-    this.#partitions[number] = { name, served: null, error };
+    this.#partitions[number] = { name, served: null, acknowledge: notServed, error };
   }
 
   #partitionName(number: number): string {
@@ -312,6 +372,19 @@ export class ProducerSession {
     if (served !== null) return served;
     const fresh = this.#options.serve(this.#partitionName(number));
     (named as NamedPartition).served = fresh;
+    (named as NamedPartition).acknowledge = (value, failed = 0) => {
+      if (typeof value === "number") this.#acknowledge(fresh, value);
+      else {
+        value.catch((failure: unknown) => {
+          this.#handleRefusal(failed, failure);
+          this.#options.onChange(fresh, this);
+        });
+      }
+    };
     return fresh;
   }
+}
+
+function notServed(): never {
+  throw new Error("an append comes behind the partition's first use");
 }

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Log, type LogOptions } from "#src/index.js";
-import { contents, freshPath, onEachBackend, refused, small, text } from "../log/log-fixture.js";
+import { contents, freshPath, refused, small, text } from "../log/log-fixture.js";
+import { onEachRing } from "./thread-fixture.js";
 
 const ways = ["inline", "thread", "attached"] as const;
 
@@ -19,10 +20,13 @@ async function open(way: (typeof ways)[number], directory: string, options: LogO
   return { log, end: async () => void (await log.close(), await owner.close()) };
 }
 
-onEachBackend("a log", (backend) => {
-  for (const way of ways) {
+onEachRing("a log", (backendOptions) => {
+  const { backend } = backendOptions;
+  // The lane's own thread alone differs there.
+  const all = backendOptions.sqpoll === undefined ? ways : (["thread"] as const);
+  for (const way of all) {
     const withIt = async (body: (log: Log) => Promise<void>, options: LogOptions = {}): Promise<void> => {
-      const { log, end } = await open(way, freshPath(), { backend, ...small, ...options });
+      const { log, end } = await open(way, freshPath(), { ...backendOptions, ...small, ...options });
       try {
         await body(log);
       } finally {
@@ -47,6 +51,7 @@ onEachBackend("a log", (backend) => {
           assert.equal(log.info.lane, way === "inline" ? "inline" : "thread");
           assert.equal(log.info.backend, backend);
           assert.ok(log.info.laneReason.length > 0);
+          assert.equal(log.info.systemThreadId === process.pid, way === "inline", "of the thread that runs the lane");
         }));
 
       test("the bytes are taken at the call: what is done to them afterwards changes nothing", () =>

@@ -6,16 +6,17 @@ import { once } from "node:events";
 import fs from "node:fs";
 import { test } from "node:test";
 import { Log, RingwallError, type LogHandle, type Partition } from "#src/index.js";
-import { contents, freshPath, onEachBackend, refused, small, withLog } from "../log/log-fixture.js";
-import { openWithThread, said, startProducer } from "./thread-fixture.js";
+import { contents, freshPath, refused, small, withLog } from "../log/log-fixture.js";
+import { onEachRing, openWithThread, said, startProducer } from "./thread-fixture.js";
 
 /** For threads that attach to nothing. */
 const noHandle: LogHandle = { ringwall: "log", threadId: 0, board: new SharedArrayBuffer(8) };
 
-onEachBackend("the lane's thread", (backend) => {
+onEachRing("the lane's thread", (options) => {
+  const { backend } = options;
   test("four threads and the owner append to one log at once: each in its order, sequences without a hole, blocks shared", async () => {
     const directory = freshPath();
-    const log = await Log.open(directory, { backend, ...small, lane: "thread" });
+    const log = await Log.open(directory, { ...options, ...small, lane: "thread" });
     const producers = [0, 1, 2, 3].map((index) => startProducer(log.share(), { action: index === 3 ? "share on" : "append", partition: "all", count: 500 }));
     const own = Promise.all(Array.from({ length: 500 }, (_, index) => log.partition("all").append(`own ${index}`)));
     const sequences = [...(await Promise.all(producers.map(said))), await own] as number[][];
@@ -31,7 +32,7 @@ onEachBackend("the lane's thread", (backend) => {
   for (const how of ["terminated", "throw", "exit"] as const) {
     test(`a producer's thread ends (${how}) with appends on their way: the others and the log go on`, async () => {
       const directory = freshPath();
-      const log = await Log.open(directory, { backend, ...small, lane: "thread" });
+      const log = await Log.open(directory, { ...options, ...small, lane: "thread" });
       const other = startProducer(log.share(), { action: "append for ever", partition: "other" });
       const dying = startProducer(log.share(), { action: how === "terminated" ? "append for ever" : how, partition: "dying" });
       dying.on("error", (error) => assert.equal(error.message, "of this thread alone"));
@@ -54,7 +55,7 @@ onEachBackend("the lane's thread", (backend) => {
 
   test("a producer's thread ends in the middle of a record: no part of it is in the log", async () => {
     const directory = freshPath();
-    const log = await Log.open(directory, { backend, ...small, lane: "thread" });
+    const log = await Log.open(directory, { ...options, ...small, lane: "thread" });
     const dying = startProducer(log.share(), { action: "half a record", partition: "p" });
     assert.equal(await said(dying), "half");
     // Goes through the same thread behind the pieces.
@@ -66,7 +67,7 @@ onEachBackend("the lane's thread", (backend) => {
   });
 
   test("many producers come and go: what one had is given back", async () => {
-    await using log = await Log.open(freshPath(), { backend, ...small, lane: "thread" });
+    await using log = await Log.open(freshPath(), { ...options, ...small, lane: "thread" });
     for (let round = 1; round <= 40; round++) {
       const attached = await Log.attach(log.share());
       assert.equal(await attached.partition("p").append("x"), round);
@@ -77,7 +78,7 @@ onEachBackend("the lane's thread", (backend) => {
 
   test("the owner closes: what was called before is durable, attached logs end with RINGWALL_CLOSED, also what waits there", async () => {
     const directory = freshPath();
-    const log = await Log.open(directory, { backend, ...small, lane: "thread" });
+    const log = await Log.open(directory, { ...options, ...small, lane: "thread" });
     const attached = startProducer(log.share(), { action: "pending", partition: "p" });
     await said(attached);
     const settled: number[] = [];
@@ -101,7 +102,7 @@ onEachBackend("the lane's thread", (backend) => {
 
   test("the lane's thread dies: everything pending is unknown, in every thread; what was acknowledged is there", async () => {
     const directory = freshPath();
-    const { log, lane } = await openWithThread(directory, { backend, ...small });
+    const { log, lane } = await openWithThread(directory, { ...options, ...small });
     const attached = await Log.attach(log.share());
     await Promise.all([log.partition("p").append("kept"), attached.partition("q").append("kept")]);
     const pending = [log.partition("p").append(new Uint8Array(20 * 1024 * 1024)), attached.partition("q").append(new Uint8Array(20 * 1024 * 1024)), log.sync(), attached.partition("q").tail({ from: 10 }).next()];
@@ -122,7 +123,7 @@ onEachBackend("the lane's thread", (backend) => {
 
   test("a poisoned lane: every thread hears of it, with its cause, and so does close", async () => {
     const directory = freshPath();
-    const log = await Log.open(directory, { backend, ...small, lane: "thread" });
+    const log = await Log.open(directory, { ...options, ...small, lane: "thread" });
     const attached = await Log.attach(log.share());
     await attached.partition("p").append("kept");
     // The lane's directory is away: the next segment can't be made, which is no full disk.
@@ -141,7 +142,7 @@ onEachBackend("the lane's thread", (backend) => {
   });
 
   test("the main thread is blocked: the others append on", async () => {
-    const log = await Log.open(freshPath(), { backend, ...small, lane: "thread" });
+    const log = await Log.open(freshPath(), { ...options, ...small, lane: "thread" });
     const counter = new Int32Array(new SharedArrayBuffer(4));
     const producers = ["a", "b"].map((partition) => startProducer(log.share(), { action: "append for ever", partition, counter }));
     await Promise.all(producers.map(said));
@@ -155,7 +156,7 @@ onEachBackend("the lane's thread", (backend) => {
   });
 
   test("a producer that is blocked holds up nobody, and gets its answers later", async () => {
-    await using log = await Log.open(freshPath(), { backend, ...small, lane: "thread" });
+    await using log = await Log.open(freshPath(), { ...options, ...small, lane: "thread" });
     const gate = new Int32Array(new SharedArrayBuffer(4));
     const blocked = startProducer(log.share(), { action: "blocked", partition: "blocked", count: 5000, counter: gate });
     const saying = said(blocked);

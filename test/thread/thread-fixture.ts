@@ -1,12 +1,20 @@
 // A log with a lane thread, producers on it, and the thread itself for those who end it.
 
 import { once } from "node:events";
+import { describe } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { Log, type LogHandle, type LogOptions } from "#src/index.js";
+import { onEachBackend, uringRefusal } from "../log/log-fixture.js";
 import type { Order } from "./producer.js";
 
 const program = fileURLToPath(new URL("./producer.js", import.meta.url));
+
+/** The same tests on every backend, and on io_uring also where the lane's thread stays out of its event loop. */
+export function onEachRing(title: string, body: (options: LogOptions & { readonly backend: "uring" | "fs" }) => void): void {
+  onEachBackend(title, (backend) => { body({ backend }); });
+  if (uringRefusal === null) describe(`${title} on uring, SQPOLL`, () => { body({ backend: "uring", sqpoll: { idleMs: 5 } }); });
+}
 
 export function startProducer(handle: LogHandle, order: Omit<Order, "handle">): Worker {
   return new Worker(program, { workerData: { handle, ...order } satisfies Order });

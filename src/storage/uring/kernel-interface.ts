@@ -7,13 +7,17 @@ export const opcode = { nop: 0, fsync: 3, writev: 2, readFixed: 4, writeFixed: 5
 /** Of younger kernels; used where the kernel says that it has them. */
 export const youngOpcode = { /** 6.15 */ writevFixed: 61 } as const;
 
-export const entryFlag = { fixedFile: 1, link: 4, async: 16 } as const;
+/** Used where the kernel has them. `messageRing`: IORING_OP_MSG_RING, Linux 5.18. */
+export const optionalOpcode = { messageRing: 40 } as const;
+
+export const entryFlag = { fixedFile: 1, link: 4, async: 16, skipSuccess: 64 } as const;
 
 export const setup = {
   ioPoll: 1 << 0,
   sqPoll: 1 << 1,
   sqAffinity: 1 << 2,
   clamp: 1 << 4,
+  attachQueue: 1 << 5,
   coopTaskrun: 1 << 8,
   taskrunFlag: 1 << 9,
   singleIssuer: 1 << 12,
@@ -34,7 +38,7 @@ export const writeDsync = 2;
 
 /** `struct io_uring_params`: 30 words. */
 export const paramsWords = 30;
-export const params = { entries: 0, completionEntries: 1, flags: 2, pollCpu: 3, pollIdleMillis: 4, features: 5, submission: 10, completion: 20 } as const;
+export const params = { entries: 0, completionEntries: 1, flags: 2, pollCpu: 3, pollIdleMillis: 4, features: 5, attachTo: 6, submission: 10, completion: 20 } as const;
 /** `struct io_sqring_offsets`, from `params.submission`. The values are bytes into the mapping. */
 export const submissionOffset = { head: 0, tail: 1, mask: 2, flags: 4, array: 6 } as const;
 /** `struct io_cqring_offsets`, from `params.completion`. */

@@ -160,6 +160,11 @@ export class ReadRing {
     this.#native.release(this.#memory);
   }
 
+  /** Whether a read waits for a completion, which only the event loop brings. */
+  get isBusy(): boolean {
+    return this.#inFlight > 0;
+  }
+
   get #inFlight(): number {
     return slotCount - this.#free.length;
   }

@@ -22,6 +22,8 @@ export interface RingOptions {
   /** With `setup.sqPoll`: after how long without work the kernel's thread sleeps, and the CPU it is bound to. */
   readonly pollIdleMillis?: number;
   readonly pollCpu?: number;
+  /** With `setup.attachQueue`: the ring whose kernel thread this one shares. */
+  readonly attachTo?: number;
 }
 
 export type RingVerdict = { readonly kind: "open"; readonly ring: Ring } | { readonly kind: "refused"; readonly errno: number; readonly what: string };
@@ -32,6 +34,7 @@ export function openRing(native: NativeBinding, options: RingOptions): RingVerdi
   words[params.flags] = options.flags | setup.clamp | (options.pollCpu === undefined ? 0 : setup.sqAffinity);
   words[params.pollCpu] = options.pollCpu ?? 0;
   words[params.pollIdleMillis] = options.pollIdleMillis ?? 0;
+  words[params.attachTo] = options.attachTo ?? 0;
   const descriptor = native.ringSetup(options.entries, words);
   if (descriptor < 0) return { kind: "refused", errno: -descriptor, what: "io_uring_setup" };
   const features = words[params.features] as number;

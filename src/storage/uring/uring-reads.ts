@@ -25,6 +25,10 @@ export class UringReads {
     return this.#verdict.kind === "open" ? this.#verdict.ring.notes.map((note) => `reads: ${note}`) : [`reads: node:fs: ${this.#verdict.reason}`];
   }
 
+  get isReading(): boolean {
+    return this.#verdict?.kind === "open" && this.#verdict.ring.isBusy;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#verdict?.kind === "open") await this.#verdict.ring.close();

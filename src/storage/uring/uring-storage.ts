@@ -111,6 +111,9 @@ function uringStorage(native: NativeBinding, options: UringOptions): Storage {
   return {
     name: "uring",
     files: scanningFileSystem(reads.way),
+    get isReading() {
+      return reads.isReading;
+    },
     get notes() {
       return reads.notes;
     },

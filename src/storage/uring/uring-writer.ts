@@ -115,6 +115,10 @@ export class UringWriter implements BlockWriter {
     return this.#notes;
   }
 
+  get pollingRing(): number | undefined {
+    return this.#polled ? this.#ring.descriptor : undefined;
+  }
+
   async openFile(path: string): Promise<WriterFile> {
     const needsSync = this.#flush === "dsync" && (await isFuse(path).catch((error: unknown) => { throw fromNodeError(error, { operation: "open to write", path }); }));
     const { descriptors, note } = await openForWriting({ native: this.#native, path, alignment: this.#alignment, count: this.#writesInFlight });

@@ -98,7 +98,7 @@ const suites: readonly SuiteCommand[] = [
   },
   {
     name: "syscalls",
-    description: "system calls per second of a writing process, with SQPOLL and without; needs strace or perf",
+    description: "system calls per second of a writing process, inline and in a lane thread, with SQPOLL and without; needs strace or perf",
     example: "ringwall bench syscalls --dir . --seconds 10",
     seconds: 10,
     repeat: 3,

@@ -12,9 +12,9 @@ export interface CallCount {
 }
 
 export interface CountRequest {
+  /** Of the process, or of the thread. */
   readonly pid: number;
   readonly seconds: number;
-  /** Only the process's first thread, in which its JavaScript runs. */
   readonly isOneThread: boolean;
 }
 

@@ -5,7 +5,7 @@ import type { BenchContext } from "../bench-run.js";
 import { logOptionsOf, type LogFlags } from "../log-settings.js";
 import { backendsOf } from "./log-entrant.js";
 import type { Entrant, OpenGroup, Settings, Suite, SuiteFlags } from "./suite.js";
-import { chooseCounter, type CallCounter } from "./syscall-counter.js";
+import { chooseCounter, type CallCount, type CallCounter } from "./syscall-counter.js";
 import { WriterProcess } from "./writer-process.js";
 
 export interface SyscallsFlags extends SuiteFlags, LogFlags {
@@ -20,6 +20,8 @@ interface SyscallFigures {
   readonly callsPerSecond: number;
   /** Of the thread that the log lives in. */
   readonly logThreadCallsPerSecond: number;
+  /** While that thread alone was counted. */
+  readonly logThreadRecordsPerSecond: number;
   readonly callsPerRecord: number;
   /** While all threads were counted: strace slows what it counts. */
   readonly recordsPerSecond: number;
@@ -29,8 +31,9 @@ export const syscallsSuite: Suite<SyscallsFlags> = {
   measures: [
     { path: "callsPerSecond", title: "calls/s", digits: 1, isCompared: true },
     { path: "logThreadCallsPerSecond", title: "of the log's thread", digits: 1, isCompared: true },
+    { path: "logThreadRecordsPerSecond", title: "records/s then", digits: 0 },
     { path: "callsPerRecord", title: "calls/record", digits: 3 },
-    { path: "recordsPerSecond", title: "records/s", digits: 0 },
+    { path: "recordsPerSecond", title: "records/s, all counted", digits: 0 },
   ],
   groups: (flags) => {
     const counter = chooseCounter(flags.counter);
@@ -44,16 +47,21 @@ async function openGroup(flags: SyscallsFlags, counter: CallCounter, { place, in
     for (const writer of writers) await writer.close();
   };
   const variants = backendsOf(flags.backend).flatMap((backend): Variant[] => {
-    if (backend === "fs") return [{ name: "fs", backend, sqpoll: false }];
-    return [{ name: "uring", backend, sqpoll: false }, { name: "uring, SQPOLL", backend, sqpoll: true }];
+    if (backend === "fs") return [{ name: "fs", backend, sqpoll: false, lane: "inline" }];
+    return [
+      { name: "uring", backend, sqpoll: false, lane: "inline" },
+      { name: "uring, SQPOLL", backend, sqpoll: true, lane: "inline" },
+      { name: "lane thread", backend, sqpoll: false, lane: "thread" },
+      { name: "lane thread, SQPOLL", backend, sqpoll: true, lane: "thread" },
+    ];
   });
   const [first] = variants as [Variant];
   const entrants: Entrant[] = [];
   try {
-    for (const { name, backend, sqpoll } of variants) {
-      const writer = await WriterProcess.start({ directory: place.fresh("syscalls"), callers: flags.callers, bytes: flags.bytes, options: { ...logOptionsOf({ ...flags, backend }), sqpoll } }, interrupt.signal);
+    for (const { name, backend, sqpoll, lane } of variants) {
+      const writer = await WriterProcess.start({ directory: place.fresh("syscalls"), callers: flags.callers, bytes: flags.bytes, options: { ...logOptionsOf({ ...flags, backend }), sqpoll, lane } }, interrupt.signal);
       writers.push(writer);
-      const settings = { backend, sqpoll, callers: flags.callers, bytes: flags.bytes, counter: counter.name };
+      const settings = { backend, sqpoll, lane, callers: flags.callers, bytes: flags.bytes, segmentBytes: flags.segmentBytes ?? "default", counter: counter.name };
       entrants.push(new SyscallEntrant(writer, counter, { name, settings, ...(name === first.name ? {} : { reference: first.name }) }));
     }
   } catch (error) {
@@ -67,6 +75,7 @@ interface Variant {
   readonly name: string;
   readonly backend: "uring" | "fs";
   readonly sqpoll: boolean;
+  readonly lane: "inline" | "thread";
 }
 
 class SyscallEntrant implements Entrant {
@@ -76,6 +85,7 @@ class SyscallEntrant implements Entrant {
   readonly #writer: WriterProcess;
   readonly #counter: CallCounter;
   #byName: Readonly<Record<string, number>> = {};
+  #ofThreadByName: Readonly<Record<string, number>> = {};
 
   constructor(writer: WriterProcess, counter: CallCounter, { name, settings, reference }: { readonly name: string; readonly settings: Settings; readonly reference?: string }) {
     this.name = name;
@@ -87,24 +97,32 @@ class SyscallEntrant implements Entrant {
 
   /** With the calls of the latest round, per second, where the counter names them. */
   get facts(): object {
-    return { ...this.#writer.facts, callsPerSecondByName: this.#byName };
+    return { ...this.#writer.facts, callsPerSecondByName: this.#byName, logThreadCallsPerSecondByName: this.#ofThreadByName };
   }
 
   async round(seconds: number): Promise<SyscallFigures> {
-    const { pid } = this.#writer;
+    const { pid, threadId } = this.#writer;
     await this.#writer.run();
     const before = await this.#writer.records();
     const all = await this.#counter.count({ pid, seconds, isOneThread: false });
     const records = (await this.#writer.records()) - before;
-    const one = await this.#counter.count({ pid, seconds, isOneThread: true });
+    const beforeOne = await this.#writer.records();
+    const one = await this.#counter.count({ pid: threadId, seconds, isOneThread: true });
+    const recordsOfOne = (await this.#writer.records()) - beforeOne;
     await this.#writer.rest();
     if (records === 0) throw new CommandError("nothing was written while calls were counted: more --seconds", "COUNTER");
-    this.#byName = Object.fromEntries(Object.entries(all.byName).map(([name, calls]) => [name, calls / all.seconds]));
+    this.#byName = perSecond(all);
+    this.#ofThreadByName = perSecond(one);
     return {
       callsPerSecond: all.calls / all.seconds,
       logThreadCallsPerSecond: one.calls / one.seconds,
+      logThreadRecordsPerSecond: recordsOfOne / one.seconds,
       callsPerRecord: all.calls / records,
       recordsPerSecond: records / all.seconds,
     };
   }
+}
+
+function perSecond({ byName, seconds }: CallCount): Readonly<Record<string, number>> {
+  return Object.fromEntries(Object.entries(byName).map(([name, calls]) => [name, calls / seconds]));
 }

@@ -19,6 +19,8 @@ export interface WriterReply {
   /** Acknowledged so far. */
   readonly records: number;
   readonly facts: object;
+  /** The thread that the log lives in. */
+  readonly threadId: number;
   /** Why it gave up. */
   readonly failure?: string;
 }
@@ -26,6 +28,7 @@ export interface WriterReply {
 export class WriterProcess {
   readonly pid: number;
   readonly facts: object;
+  readonly threadId: number;
   readonly #child: ChildProcess;
 
   /** Resolves once the log is warm and the process rests. */
@@ -34,14 +37,14 @@ export class WriterProcess {
     const child = fork(program, [JSON.stringify(request)], { signal, killSignal: "SIGKILL", stdio: ["ignore", "ignore", "inherit", "ipc"] });
     // An abort shows as an error; whoever waits for a reply is told by the exit.
     child.on("error", () => undefined);
-    const { facts } = await replyOf(child);
-    return new WriterProcess(child, facts);
+    return new WriterProcess(child, await replyOf(child));
   }
 
-  private constructor(child: ChildProcess, facts: object) {
+  private constructor(child: ChildProcess, { facts, threadId }: WriterReply) {
     this.#child = child;
     this.pid = child.pid as number;
     this.facts = facts;
+    this.threadId = threadId;
   }
 
   async run(): Promise<void> {

@@ -21,6 +21,7 @@ const reply = (message: WriterReply): void => { process.send?.(message); };
 try {
   const log = await Log.open(request.directory, request.options);
   const facts = logFactsOf(log);
+  const threadId = log.info.systemThreadId ?? process.pid;
   await LogContender.over(log, request.directory, { callers: request.callers, bytes: request.bytes, partitions: 1, batch: 1, everyCall: 16, trims: true }).warmUp(warmUpSeconds, () => false);
   const partition = log.partition("bench-0");
   const trimmer = new Trimmer(log, [partition]);
@@ -46,15 +47,15 @@ try {
     if (order === "close") {
       await log.close();
       process.disconnect();
-    } else reply({ records, facts });
+    } else reply({ records, facts, threadId });
   };
   process.on("message", (order: WriterOrder) => {
-    obey(order).catch((error: unknown) => { reply({ records, facts, failure: String(error) }); });
+    obey(order).catch((error: unknown) => { reply({ records, facts, threadId, failure: String(error) }); });
   });
   // Whoever started it is gone.
   process.on("disconnect", () => { process.exit(); });
-  reply({ records, facts });
+  reply({ records, facts, threadId });
 } catch (error) {
-  reply({ records, facts: {}, failure: String(error) });
+  reply({ records, facts: {}, threadId: process.pid, failure: String(error) });
   process.disconnect();
 }

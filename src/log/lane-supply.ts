@@ -1,0 +1,28 @@
+// Where a lane's segments come from: the supply with the lane's settings; and what a failure of work on them becomes.
+
+import { RingwallError } from "../base/errors.js";
+import type { BlockWriter } from "../storage/storage.js";
+import type { LaneSettings } from "./lane-settings.js";
+import { SegmentSupply } from "./segment-supply.js";
+
+export function supplyFor(settings: LaneSettings, writer: BlockWriter, onChange: () => void): SegmentSupply {
+  const { storage, directory, lane, uuid, alignment, segmentBytes } = settings;
+  return new SegmentSupply({
+    files: storage.files,
+    now: () => storage.clock.now(),
+    directory,
+    lane,
+    uuid,
+    alignment,
+    segmentBytes,
+    readyMin: 1,
+    readyMax: 4,
+    openWriter: (path) => writer.openFile(path),
+    closeWriter: (file) => writer.closeFile(file),
+    onChange,
+  });
+}
+
+export function asFailure(error: unknown, path: string): RingwallError {
+  return error instanceof RingwallError ? error : new RingwallError("RINGWALL_IO", "background work on a segment failed", { cause: error, place: { path } });
+}
