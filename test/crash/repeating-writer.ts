@@ -3,7 +3,6 @@
 // It knows nothing of what was acknowledged before: from some hundred calls before the last that it finds, it repeats everything.
 // Each acknowledgement is one byte on its standard output.
 
-import fs from "node:fs";
 import { Log, type Partition } from "#src/index.js";
 
 const [directory, backend] = process.argv.slice(2) as [string, "uring" | "fs"];
@@ -25,7 +24,7 @@ async function produce(partition: Partition, producer: string, from: number): Pr
       const data = `${producer} ${seq}`.padEnd((seq * 31) % 600);
       // What a number stands for is the same in every life.
       const call = seq % 5 === 0 ? partition.appendBatch([data, data], { producer, seq }) : partition.append(data, { producer, seq });
-      calls.push(call.then(() => fs.writeSync(1, ".")));
+      calls.push(call.then(() => process.stdout.write(".")));
     }
     await Promise.all(calls);
   }
