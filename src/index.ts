@@ -2,6 +2,7 @@
 
 export { RingwallError, errorCodes, type Place, type RingwallErrorCode } from "./base/errors.js";
 export type { PartitionRetention, RetentionOption } from "./core/retention.js";
+export type { BackupOptions, BackupProgress, BackupReport } from "./log/backup/backup.js";
 export type { Cursor } from "./log/cursor.js";
 export type { CursorMove, LogHandle, LogInfo, LogStats, PartitionOptions, RecordItem, TruncateItem, WriteItem } from "./log/log.js";
 export type { DurabilityOption, LogOptions, SqpollOption } from "./log/options.js";

@@ -346,6 +346,24 @@ const recovering = [
     catchers: [{ test: "log/lane-looks.test", name: "just before a release" }],
   },
   {
+    name: "segments freed under a backup",
+    breaks: "A writer frees and recycles segments that a backup is copying.",
+    edits: [{ file: "src/log/segment-shelf.ts", find: "this.#keepers > 0 ? [] : ", replace: "this.#keepers > 1e9 ? [] : " }],
+    catchers: [{ test: "log/backup.test" }],
+  },
+  {
+    name: "recycled segment in a backup",
+    breaks: "What a reader copied counts although the writer freed those segments meanwhile.",
+    edits: [{ file: "src/log/backup/backup.ts", find: "const kept = await this.#source.keptFrom();\n    return", replace: "const kept = (await this.#source.keptFrom()).map(() => 0);\n    return" }],
+    catchers: [{ test: "log/backup.test" }],
+  },
+  {
+    name: "backup with what is not durable yet",
+    breaks: "The copy's last segment goes on behind the block that counts.",
+    edits: [{ file: "src/log/backup/backup.ts", find: "await this.#copier.copyRange(from, to, end);", replace: "await this.#copier.copyRange(from, to, Number.MAX_SAFE_INTEGER); void end;" }],
+    catchers: [{ test: "log/backup.test" }],
+  },
+  {
     name: "epochs go back along the chain",
     breaks: "A block of an older epoch behind a newer one counts as a block beyond the cut: where something is damaged, the names of its partitions are believed.",
     edits: [{ file: "src/recovery/lane-pass.ts", find: 'if (header.epoch < this.chain.epoch) return "go on";', replace: "" }],

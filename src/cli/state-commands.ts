@@ -1,7 +1,8 @@
-// The commands that tell how things are, and repair: doctor, inspect, verify, repair, stats. Definitions only; what they do is loaded when they run.
+// The commands that tell how things are, and repair: doctor, inspect, verify, repair, backup, stats. Definitions only; what they do is loaded when they run.
 
 import { type Command, Option } from "commander";
 import { type CommonOptions, parseBytes, parseCount, parseSequence, withCommonOptions } from "./common-options.js";
+import type { BackupCommandOptions } from "./backup/backup-command.js";
 import type { InspectOptions } from "./inspect/inspect-command.js";
 import type { Outcome } from "./exit-codes.js";
 import type { RepairCommandOptions } from "./repair/repair-command.js";
@@ -13,6 +14,7 @@ export function registerStateCommands(program: Command, outcome: Outcome): void 
   registerInspect(program, outcome);
   registerVerify(program, outcome);
   registerRepair(program, outcome);
+  registerBackup(program, outcome);
   registerStats(program, outcome);
 }
 
@@ -77,6 +79,23 @@ function registerRepair(program: Command, outcome: Outcome): void {
     .action(async (directory: string, options: RepairCommandOptions) => {
       const { repairCommand } = await import("./repair/repair-command.js");
       outcome.code = await repairCommand(directory, options);
+    });
+}
+
+function registerBackup(program: Command, outcome: Outcome): void {
+  const command = program
+    .command("backup")
+    .description("copy a log as it is at one moment, also beside its writer; the copy is a log of its own")
+    .argument("<dir>", "directory of the log")
+    .argument("<target>", "where the copy goes: must not exist, or be empty")
+    .option("--bytes-per-second <bytes>", "read and write no faster, e.g. 50MiB", parseBytes)
+    .option("--progress", "show progress even where stderr is no terminal")
+    .option("--no-progress", "show none");
+  withCommonOptions(command, "ringwall backup ./data /backup/data-2026-03-01")
+    .addHelpText("after", "\nThe superblock is written last: an interrupted backup leaves no log. Beside a writer the copy ends with the last block that is\nknown durable from the files, some 20 ms ago; from a writer that frees segments meanwhile it begins anew with what is left.")
+    .action(async (directory: string, target: string, options: BackupCommandOptions) => {
+      const { backupCommand } = await import("./backup/backup-command.js");
+      outcome.code = await backupCommand(directory, target, options);
     });
 }
 

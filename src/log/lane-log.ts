@@ -15,6 +15,8 @@ import type { Storage } from "../storage/storage.js";
 import { systemThreadId } from "../storage/thread-id.js";
 import { type Cursor, hasPosition, LogCursor } from "./cursor.js";
 import type { GroupItem } from "./atomic-group.js";
+import type { BackupOptions, BackupReport } from "./backup/backup.js";
+import { backUpReader, backUpWriter } from "./backup/backup-sources.js";
 import type { Lane } from "./lane.js";
 import { openReader, openWriter, type OpenedReader, type OpenedWriter } from "./open-log.js";
 import { resolveOptions, type LogOptions, type ResolvedOptions } from "./options.js";
@@ -248,6 +250,13 @@ export class LaneLog implements Log {
   /** `listener` gets the names of partitions that retention has trimmed. */
   watchRetention(listener: (names: readonly string[]) => void): void {
     if (this.#retention !== null) this.#retention.onTrimmed = listener;
+  }
+
+  backup(directory: string, options: BackupOptions = {}): Promise<BackupReport> {
+    const opened = this.#opened;
+    const log = { directory: this.info.directory, storage: this.#storage };
+    const to = { directory, options };
+    return opened.kind === "writer" ? backUpWriter(log, opened.lanes, () => opened.superblock.current, to) : backUpReader(log, opened.lanes, to);
   }
 
   share(): never {

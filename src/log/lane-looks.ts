@@ -38,6 +38,9 @@ export class LaneLooks {
   /** Generation of the superblock that a look without a writer saw; every writer changes it before it writes anything else. */
   #quietGeneration: number | null = null;
   #heardAt = 0;
+  /** What the last look read, and the last block that it found. */
+  #superblock: Superblock | null = null;
+  #lastBlock = 0;
 
   constructor(options: LaneLooksOptions) {
     this.#options = options;
@@ -68,9 +71,12 @@ export class LaneLooks {
   async onward(): Promise<Look> {
     if (this.#follower === null) return (await this.isUnchanged()) ? { kind: "same" } : { kind: "anew", recovered: await this.anew() };
     const { storage, directory, lane } = this.#options;
-    const record = recordOf(await this.#readSuperblock(), lane);
+    const superblock = await this.#readSuperblock();
+    const record = recordOf(superblock, lane);
     const step = await this.#follower.look(record);
     if (step.kind === "astray") return { kind: "anew", recovered: await this.anew() };
+    this.#superblock = superblock;
+    this.#lastBlock = this.#follower.lastBlock;
     const now = storage.clock.now();
     if (step.kind === "advanced") {
       this.#heardAt = now;
@@ -88,6 +94,16 @@ export class LaneLooks {
     return generation !== null && !(await storage.isLocked(directory)) && (await this.#readSuperblock()).sequence === generation;
   }
 
+  /** What the last look rests on: null before the first. */
+  get superblock(): Superblock | null {
+    return this.#superblock;
+  }
+
+  /** The last block that the last look shows. */
+  get lastBlock(): number {
+    return this.#lastBlock;
+  }
+
   async close(): Promise<void> {
     await this.#stopFollowing();
   }
@@ -100,9 +116,12 @@ export class LaneLooks {
     return { recovered, superblock, isLocked };
   }
 
-  #take(recovered: RecoveredLane, { uuid, alignment }: Superblock): RecoveredLane {
+  #take(recovered: RecoveredLane, superblock: Superblock): RecoveredLane {
     const { storage, lane, kernels } = this.#options;
     this.#heardAt = storage.clock.now();
+    this.#superblock = superblock;
+    this.#lastBlock = recovered.nextBlock - 1;
+    const { uuid, alignment } = superblock;
     if (recovered.follow !== null) {
       this.#follower = new LaneFollower({ files: storage.files, directory: this.#laneDirectory(), lane, uuid, alignment, kernels, start: recovered.follow });
     }

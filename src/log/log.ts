@@ -4,6 +4,7 @@
 
 import type { FlushMethod } from "../format/superblock.js";
 import type { RecoveryReport } from "../recovery/recovered-lane.js";
+import type { BackupOptions, BackupReport } from "./backup/backup.js";
 import type { Cursor } from "./cursor.js";
 import type { LaneStatsSnapshot } from "./lane-stats.js";
 import type { ResolvedOptions } from "./options.js";
@@ -131,6 +132,18 @@ export interface Log {
 
   /** Counters since the log was opened, per lane; in another thread than the lane's up to 10 ms old. Empty for a read-only log. */
   stats(): LogStats[];
+
+  /**
+   * Copies the log into `directory`, which must not exist or be empty, while it goes on. The copy is a log of its own that holds
+   * exactly what was durable at one moment between call and end, in all partitions; everything accepted before the call is in it,
+   * of a read-only log what a look shows. No segment is freed meanwhile. Segments are shared with the original where the filesystem
+   * can (reflink). The copy keeps the log's uuid.
+   *
+   * Rejects with RINGWALL_INVALID_ARGUMENT, RINGWALL_ABORTED, RINGWALL_DISK_FULL, RINGWALL_DAMAGED, RINGWALL_IO, and from a read-only log
+   * with RINGWALL_TRIMMED when the writer frees segments faster than they can be copied; then nothing is left at the target. A log with
+   * `lane: "thread"` refuses with RINGWALL_INVALID_OPTION: open it read-only beside, and back that up.
+   */
+  backup(directory: string, options?: BackupOptions): Promise<BackupReport>;
 
   /** For `Log.attach` in other threads. Throws RINGWALL_INVALID_OPTION unless the log was opened with `{ lane: "thread" }`. */
   share(): LogHandle;

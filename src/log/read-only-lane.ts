@@ -3,14 +3,17 @@
 // What it may show is what recovery accepts: beside a live writer that is what some later block's horizon covers.
 // While somebody waits it looks again (look-pace.ts), onward from where the last look stopped (lane-looks.ts).
 
+import { assert } from "../base/assert.js";
 import { RingwallError } from "../base/errors.js";
 import { PartitionTable, type PartitionState } from "../core/partition-table.js";
 import { isNameLost } from "../core/own-names.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import type { Kernels } from "../format/kernels.js";
+import type { Superblock } from "../format/superblock.js";
 import { loadSegmentIndex } from "../recovery/load-segment-index.js";
 import type { RecoveredLane } from "../recovery/recovered-lane.js";
 import type { Storage } from "../storage/storage.js";
+import type { LaneSnapshot } from "./backup/backup.js";
 import { DurableWaiters } from "./durable-waiters.js";
 import { IndexCache } from "./index-cache.js";
 import type { LaneLooks, Look } from "./lane-looks.js";
@@ -29,7 +32,7 @@ export interface ReadOnlyLaneOptions {
   readonly alignment: number;
   readonly kernels: Kernels;
   readonly storage: Storage;
-  readonly looks: Pick<LaneLooks, "anew" | "onward" | "isUnchanged" | "close">;
+  readonly looks: Pick<LaneLooks, "anew" | "onward" | "isUnchanged" | "close" | "superblock" | "lastBlock">;
   readonly recovered: RecoveredLane;
 }
 
@@ -107,6 +110,26 @@ export class ReadOnlyLane implements ReadSource {
       this.#waiters.notify();
       return true;
     });
+  }
+
+  /** Looks at the files now. Rejects with RINGWALL_DAMAGED where recovery found damage. */
+  async refresh(): Promise<void> {
+    await this.#inTurn(() => this.#lookOnward());
+    const { report } = this.#recovered;
+    if (report.verdict !== "damaged") return;
+    throw new RingwallError("RINGWALL_DAMAGED", "acknowledged records are lost: there is no whole state to copy", {
+      place: { path: this.directory, lane: this.lane },
+      details: report,
+      remedy: "`ringwall verify` lists the damage, `ringwall repair` copies what is left.",
+    });
+  }
+
+  /** What the last look showed. */
+  view(): { readonly superblock: Superblock; readonly image: LaneSnapshot } {
+    const { superblock, lastBlock } = this.#options.looks;
+    const record = superblock?.lanes[this.lane];
+    assert(superblock !== null && record !== undefined, "there was a look, and it found the lane");
+    return { superblock, image: { directory: this.directory, record, segments: this.#ids, lastBlock } };
   }
 
   async close(): Promise<void> {

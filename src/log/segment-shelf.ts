@@ -27,6 +27,8 @@ export class SegmentShelf implements ReadSource {
   readonly #waiters = new DurableWaiters();
   readonly #sealed = new IndexCache();
   #search: DeadSearch | null = null;
+  /** So many ask that no segment is freed. */
+  #keepers = 0;
   /** Sealed, but their index could not be written (full disk): kept in memory. */
   readonly #unwritten = new Map<number, SegmentIndex>();
   #current: SegmentIndex | null = null;
@@ -115,12 +117,18 @@ export class SegmentShelf implements ReadSource {
     this.#waiters.fail(error);
   }
 
+  /** From the next `release` on nothing is freed until the result is called. */
+  keepSegments(): () => void {
+    this.#keepers++;
+    return () => { this.#keepers--; };
+  }
+
   /**
    * Frees segments at the head that hold nothing live; `onFree` gets their files once nothing refers to them any more.
    * `barrier` resolves when everything placed before its call is on stable media, with the highest block of which that is known.
    */
   async release(table: PartitionTable, barrier: () => Promise<number>, onFree: (path: string) => Promise<void>): Promise<void> {
-    const free = await this.#deadAtHead(table);
+    const free = this.#keepers > 0 ? [] : await this.#deadAtHead(table);
     if (free.length === 0) return;
     // 1. a trim is placed, not durable, and makes a segment dead; 2. the segment is freed; 3. power fails, the trim is
     // gone and its records are missed. So every trim that counted is durable first.

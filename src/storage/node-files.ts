@@ -52,7 +52,7 @@ export interface ReadWay {
 export const pooledReads: ReadWay = { now: null, turn: () => null, wait: readInPool };
 
 export function nodeFileSystem(reads: ReadWay = pooledReads): FileSystem {
-  return { makeDirectory, list, open: (path, mode) => open(path, mode, reads), rename, remove, watch, syncDirectory };
+  return { makeDirectory, list, open: (path, mode) => open(path, mode, reads), rename, remove, clone, watch, syncDirectory };
 }
 
 /** A descriptor for `path` with exactly these flags. Rejects with Node's error, so that the caller can fall back. */
@@ -138,6 +138,18 @@ async function remove(path: string): Promise<void> {
     await fs.promises.unlink(path);
   } catch (error) {
     if (errnoName(error) !== "ENOENT") throw fromNodeError(error, { operation: "remove", path });
+  }
+}
+
+async function clone(from: string, to: string): Promise<boolean> {
+  try {
+    await fs.promises.copyFile(from, to, fs.constants.COPYFILE_FICLONE_FORCE);
+    return true;
+  } catch (error) {
+    await remove(to);
+    const name = errnoName(error);
+    if (name === "ENOENT" || name === "ENOSPC" || name === "EDQUOT") throw fromNodeError(error, { operation: `clone to ${to}`, path: from });
+    return false;
   }
 }
 

@@ -45,6 +45,8 @@ export interface FileSystem {
   rename(from: string, to: string): Promise<void>;
   /** Resolves when the file is gone, also when it was never there. */
   remove(path: string): Promise<void>;
+  /** A copy that shares the original's blocks. False where that can't be had; then `to` does not exist. */
+  clone?(from: string, to: string): Promise<boolean>;
   /**
    * Calls `onChange` some time after a file in the directory changed, maybe once for several changes; what other hosts do it may
    * miss. Returns what ends it, or null where the system can't. A backend without it is asked by the clock.

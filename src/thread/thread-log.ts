@@ -94,6 +94,14 @@ export class ThreadLog implements Log {
     return this.#connection.board.stats();
   }
 
+  backup(): Promise<never> {
+    const { directory } = this.info;
+    return Promise.reject(new RingwallError("RINGWALL_INVALID_OPTION", "the lane runs in a thread of its own, where no backup is made", {
+      place: { path: directory },
+      remedy: "Open the log beside it with { readOnly: true } and back that up, or run `ringwall backup`.",
+    }));
+  }
+
   share(): LogHandle {
     return this.#options.handle;
   }

@@ -25,6 +25,7 @@ const outputs = [
   ["trimmed by retention: 0"],
   ["durable: 2"],
   ["acknowledged: 1", "acknowledged: 1"],
+  ["segments: 1"],
 ];
 
 test("every program has its expected output here", () => {

@@ -14,7 +14,7 @@ async function withLane(log: LogBuilder, body: (lane: ReadOnlyLane) => Promise<v
   const { storage } = chooseStorage({ backend: "fs" });
   const anew = () => recover(log, { readOnly: true });
   const looks = {
-    anew, onward: async () => ({ kind: "anew" as const, recovered: await anew() }), isUnchanged: () => Promise.resolve(false), close: () => Promise.resolve(),
+    anew, onward: async () => ({ kind: "anew" as const, recovered: await anew() }), isUnchanged: () => Promise.resolve(false), close: () => Promise.resolve(), superblock: null, lastBlock: 0,
   };
   const lane = new ReadOnlyLane({
     lane: 0, directory: log.directory, uuid: log.uuid, alignment, kernels: chooseKernels(), storage, looks, recovered: await anew(),
