@@ -1,0 +1,41 @@
+// Mutants of reading beside a writer, and of backups: see list.mjs.
+
+/** What a reader in another process is shown, and what goes into a copy. */
+export const readerMutants = [
+  {
+    name: "follower shows what no horizon covers",
+    breaks: "A reader beside a writer is given records that are written and not durable yet.",
+    edits: [{ file: "src/recovery/lane-follower.ts", find: "const limit = Math.min(this.#horizon, this.#known.chain.nextBlock - 1);", replace: "const limit = this.#known.chain.nextBlock - 1;" }],
+    catchers: [{ test: "log/lane-looks.test" }],
+  },
+  {
+    name: "follower does not verify frames",
+    breaks: "A reader beside a writer takes a block whose header continues the chain, whatever its frames are.",
+    edits: [{ file: "src/recovery/lane-follower.ts", find: "seed, offset + blockHeaderBytes) === to;", replace: "seed, offset + blockHeaderBytes) >= 0;" }],
+    catchers: [{ test: "log/lane-looks.test" }],
+  },
+  {
+    name: "look overtaken by a release counts",
+    breaks: "A reader's look that the writer overtook, by freeing the segments that it rests on, counts: it finds an empty table.",
+    edits: [{ file: "src/log/lane-looks.ts", find: "if (before.epoch !== after.epoch || before.state !== after.state) return false;", replace: "if (before.epoch === after.epoch) return true;" }],
+    catchers: [{ test: "log/lane-looks.test", name: "just before a release" }],
+  },
+  {
+    name: "segments freed under a backup",
+    breaks: "A writer frees and recycles segments that a backup is copying.",
+    edits: [{ file: "src/log/segment-shelf.ts", find: "this.#keepers > 0 ? [] : ", replace: "this.#keepers > 1e9 ? [] : " }],
+    catchers: [{ test: "log/backup.test" }],
+  },
+  {
+    name: "recycled segment in a backup",
+    breaks: "What a reader copied counts although the writer freed those segments meanwhile.",
+    edits: [{ file: "src/log/backup/backup.ts", find: "const kept = await this.#source.keptFrom();\n    return", replace: "const kept = (await this.#source.keptFrom()).map(() => 0);\n    return" }],
+    catchers: [{ test: "log/backup.test" }],
+  },
+  {
+    name: "backup with what is not durable yet",
+    breaks: "The copy's last segment goes on behind the block that counts.",
+    edits: [{ file: "src/log/backup/backup.ts", find: "await this.#copier.copyRange(from, to, end);", replace: "await this.#copier.copyRange(from, to, Number.MAX_SAFE_INTEGER); void end;" }],
+    catchers: [{ test: "log/backup.test" }],
+  },
+];
