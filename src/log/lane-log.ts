@@ -17,6 +17,7 @@ import { type Cursor, hasPosition, LogCursor } from "./cursor.js";
 import type { GroupItem } from "./atomic-group.js";
 import type { BackupOptions, BackupReport } from "./backup/backup.js";
 import { backUpReader, backUpWriter } from "./backup/backup-sources.js";
+import { RunningBackups } from "./backup/running-backups.js";
 import type { Lane } from "./lane.js";
 import { openReader, openWriter, type OpenedReader, type OpenedWriter } from "./open-log.js";
 import { resolveOptions, type LogOptions, type ResolvedOptions } from "./options.js";
@@ -44,6 +45,7 @@ export class LaneLog implements Log {
   /** Partitions that were asked for and have no record yet: all that wait for the first one wait on one object. */
   readonly #unborn = new Map<string, LanePartition>();
   readonly #retention: LogRetention | null;
+  readonly #backups: RunningBackups;
   #closing: Promise<void> | null = null;
 
   private constructor(environment: LogEnvironment, directory: string, options: ResolvedOptions, opened: OpenedWriter | OpenedReader) {
@@ -51,6 +53,7 @@ export class LaneLog implements Log {
     this.#options = options;
     this.#storage = storage;
     this.#opened = opened;
+    this.#backups = new RunningBackups(directory);
     this.#homes = opened.lanes.map((lane: Lane | ReadOnlyLane) => ({
       source: "shelf" in lane ? lane.shelf : lane,
       writer: "shelf" in lane ? lane : null,
@@ -255,8 +258,10 @@ export class LaneLog implements Log {
   backup(directory: string, options: BackupOptions = {}): Promise<BackupReport> {
     const opened = this.#opened;
     const log = { directory: this.info.directory, storage: this.#storage };
-    const to = { directory, options };
-    return opened.kind === "writer" ? backUpWriter(log, opened.lanes, () => opened.superblock.current, to) : backUpReader(log, opened.lanes, to);
+    return this.#backups.run(options, (given) => {
+      const to = { directory, options: given };
+      return opened.kind === "writer" ? backUpWriter(log, opened.lanes, () => opened.superblock.current, to) : backUpReader(log, opened.lanes, to);
+    });
   }
 
   share(): never {
@@ -276,6 +281,7 @@ export class LaneLog implements Log {
   }
 
   async #close(): Promise<void> {
+    await this.#backups.end();
     const opened = this.#opened;
     const retention = this.#retention;
     const unlock = opened.kind === "writer" ? [opened.unlock] : [];

@@ -323,23 +323,6 @@ export class Lane {
     if (this.#state.kind === "poisoned") throw this.#state.error;
   }
 
-  /** No segment is freed until what it resolves to is called. */
-  async keepSegments(): Promise<() => void> {
-    const letGo = this.shelf.keepSegments();
-    // A release that is under way goes on.
-    await this.#inBackground(() => Promise.resolve());
-    return () => {
-      letGo();
-      // Of what can't be freed now the next trim hears.
-      this.release().catch(() => undefined);
-    };
-  }
-
-  /** The highest block known to be on stable media, with all before it. */
-  get stableBlock(): number {
-    return this.#tail.stableBlock;
-  }
-
   /** Resolves when everything placed by now is on stable media, in every mode, also while closing. */
   async #placedIsDurable(): Promise<void> {
     // A waiter on a block of a poisoned lane would wait for ever.

@@ -256,6 +256,17 @@ onEachBackend("backup", (backend) => {
     });
   });
 
+  test("closing the log ends it: nothing is left", async () => {
+    const [directory, target] = [freshPath(), freshPath()];
+    const log = await Log.open(directory, options);
+    await fill(log.partition("p"), 2000);
+    const closed: Promise<void>[] = [];
+    await refused("RINGWALL_CLOSED", () => log.backup(target, { onProgress: () => { if (closed.length === 0) closed.push(log.close()); } }));
+    await Promise.all(closed);
+    assert.ok(!fs.existsSync(target));
+    await refused("RINGWALL_CLOSED", () => log.backup(target));
+  });
+
   test("a damaged log is not backed up but repaired", async () => {
     const directory = freshPath();
     await withLog(directory, options, async (log) => {

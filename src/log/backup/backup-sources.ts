@@ -16,12 +16,12 @@ export interface BackedUpLog {
 
 /** Everything accepted before the call is in the copy. Segments are kept meanwhile. */
 export async function backUpWriter(log: BackedUpLog, lanes: readonly Lane[], superblock: () => Superblock, to: { readonly directory: string; readonly options: BackupOptions }): Promise<BackupReport> {
-  const letGo = await Promise.all(lanes.map((lane) => lane.keepSegments()));
+  const kept = lanes.map((lane) => lane.shelf.keepSegments());
   const snapshot = async (): Promise<LogSnapshot> => {
     await Promise.all(lanes.map((lane) => lane.sync()));
-    // One moment for all lanes: nothing is awaited in between.
+    // One moment for all lanes: nothing is awaited in between. In the mode "none" the horizon is of what is written; the copy is synced.
     const current = superblock();
-    const moments = lanes.map((lane) => ({ lastBlock: lane.stableBlock, segments: lane.shelf.segmentIds }));
+    const moments = lanes.map((lane) => ({ lastBlock: lane.horizon, segments: lane.shelf.segmentIds }));
     const images = moments.map(async ({ lastBlock, segments }, at): Promise<LaneSnapshot> => {
       const { shelf, settings } = lanes[at] as Lane;
       return { directory: settings.directory, record: current.lanes[at] as LaneRecord, lastBlock, segments: await upTo(shelf, segments, lastBlock) };
@@ -29,9 +29,13 @@ export async function backUpWriter(log: BackedUpLog, lanes: readonly Lane[], sup
     return { superblock: current, lanes: await Promise.all(images) };
   };
   try {
+    // Frees nothing any more, and waits for a release that is under way.
+    await Promise.all(lanes.map((lane) => lane.release()));
     return await backUp({ ...log, snapshot, keptFrom: () => Promise.resolve([]) }, to.directory, to.options);
   } finally {
-    for (const release of letGo) release();
+    for (const letGo of kept) letGo();
+    // Of what can't be freed now the next trim hears.
+    for (const lane of lanes) lane.release().catch(() => undefined);
   }
 }
 

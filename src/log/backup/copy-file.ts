@@ -101,6 +101,7 @@ export class FileCopier {
 
   #demandWanted(): void {
     const { signal } = this.#options;
+    if (signal?.reason instanceof RingwallError && signal.reason.code === "RINGWALL_CLOSED") throw signal.reason;
     if (signal?.aborted === true) throw new RingwallError("RINGWALL_ABORTED", "the backup was aborted", { cause: signal.reason });
   }
 }
