@@ -118,6 +118,40 @@ export class GrowingRuns implements SegmentRuns {
     return this.#rows[slot * rowNumbers + rowPlaces[name]] as number;
   }
 
+  /** One number of all runs, in the order of `slots`. */
+  numbersOf(slots: Float64Array, name: keyof RunNumbers): Float64Array {
+    const rows = this.#rows;
+    const place = rowPlaces[name];
+    const numbers = new Float64Array(slots.length);
+    for (let at = 0; at < slots.length; at++) numbers[at] = rows[(slots[at] as number) * rowNumbers + place] as number;
+    return numbers;
+  }
+
+  keysOf(slots: Float64Array): Float64Array {
+    const keys = new Float64Array(slots.length);
+    for (let at = 0; at < slots.length; at++) keys[at] = this.#keys[slots[at] as number] as number;
+    return keys;
+  }
+
+  /** The entries of all runs in the order of `slots`, three numbers each as in `RecordPlace`, and where those of each run end. */
+  entriesOf(slots: Float64Array): { readonly ends: Float64Array; readonly numbers: Float64Array } {
+    const ends = new Float64Array(slots.length);
+    let count = 0;
+    for (let at = 0; at < slots.length; at++) {
+      count += this.#ranges[(slots[at] as number) * rangeNumbers + 1] as number;
+      ends[at] = count;
+    }
+    const numbers = new Float64Array(count * entryNumbers);
+    let to = 0;
+    for (let at = 0; at < slots.length; at++) {
+      const range = (slots[at] as number) * rangeNumbers;
+      const from = (this.#ranges[range] as number) * entryNumbers;
+      const end = from + (this.#ranges[range + 1] as number) * entryNumbers;
+      for (let index = from; index < end; index++) numbers[to++] = this.#entries[index] as number;
+    }
+    return { ends, numbers };
+  }
+
   entryCountOf(slot: number): number {
     return this.#ranges[slot * rangeNumbers + 1] as number;
   }
@@ -142,10 +176,11 @@ export class GrowingRuns implements SegmentRuns {
       if (slot > 0 && this.keyOf(slot) <= greatest) isAscending = false;
       greatest = Math.max(greatest, this.keyOf(slot));
     }
-    if (isAscending) return Float64Array.from({ length: size }, (_, slot) => slot);
+    const slots = new Float64Array(size);
+    for (let slot = 0; slot < size; slot++) slots[slot] = slot;
+    if (isAscending) return slots;
     // Sorted as plain numbers, with the slot in the low part: ten times as fast as with a function that compares.
     assert((greatest + 1) * size <= Number.MAX_SAFE_INTEGER, "a key and a slot fit one number");
-    const slots = new Float64Array(size);
     for (let slot = 0; slot < size; slot++) slots[slot] = this.keyOf(slot) * size + slot;
     slots.sort();
     for (let index = 0; index < size; index++) slots[index] = (slots[index] as number) % size;

@@ -40,8 +40,9 @@ export class PackedRuns implements SegmentRuns {
   constructor(growing: GrowingRuns) {
     const slots = growing.slotsByKey();
     this.size = growing.size;
-    this.runs = packRuns(growing, slots);
-    this.entries = packEntries(growing, slots);
+    const { ends, numbers } = growing.entriesOf(slots);
+    this.runs = packRuns(growing, slots, ends);
+    this.entries = packEntries(numbers, ends, growing.numbersOf(slots, "firstSequence"));
     this.bytes = Object.values<NumberColumn>({ ...this.runs, ...this.entries }).reduce((sum, column) => sum + column.bytes, 0);
   }
 
@@ -126,36 +127,40 @@ class PackedRun implements PartitionRun {
   }
 }
 
-function packRuns(growing: GrowingRuns, slots: Float64Array): RunColumns {
-  const column = (number: (slot: number) => number): NumberColumn => new NumberColumn(slots.map(number));
-  const ends = new Float64Array(slots.length + 1);
-  slots.forEach((slot, place) => { ends[place + 1] = (ends[place] as number) + growing.entryCountOf(slot); });
+function packRuns(growing: GrowingRuns, slots: Float64Array, ends: Float64Array): RunColumns {
+  const first = growing.numbersOf(slots, "firstSequence");
+  const firstTime = growing.numbersOf(slots, "firstTime");
+  const entry = new Float64Array(slots.length + 1);
+  entry.set(ends, 1);
   return {
-    key: column((slot) => growing.keyOf(slot)),
-    firstSequence: column((slot) => growing.numberOf(slot, "firstSequence")),
-    more: column((slot) => growing.numberOf(slot, "lastSequence") - growing.numberOf(slot, "firstSequence")),
-    records: column((slot) => growing.numberOf(slot, "records")),
-    payloadBytes: column((slot) => growing.numberOf(slot, "payloadBytes")),
-    firstTime: column((slot) => growing.numberOf(slot, "firstTime")),
-    millis: column((slot) => growing.numberOf(slot, "lastTime") - growing.numberOf(slot, "firstTime")),
-    entry: new NumberColumn(ends),
+    key: new NumberColumn(growing.keysOf(slots)),
+    firstSequence: new NumberColumn(first),
+    more: new NumberColumn(less(growing.numbersOf(slots, "lastSequence"), first)),
+    records: new NumberColumn(growing.numbersOf(slots, "records")),
+    payloadBytes: new NumberColumn(growing.numbersOf(slots, "payloadBytes")),
+    firstTime: new NumberColumn(firstTime),
+    millis: new NumberColumn(less(growing.numbersOf(slots, "lastTime"), firstTime)),
+    entry: new NumberColumn(entry),
   };
 }
 
-function packEntries(growing: GrowingRuns, slots: Float64Array): EntryColumns {
-  let count = 0;
-  for (const slot of slots) count += growing.entryCountOf(slot);
+function less(numbers: Float64Array, by: Float64Array): Float64Array {
+  for (let at = 0; at < numbers.length; at++) numbers[at] = (numbers[at] as number) - (by[at] as number);
+  return numbers;
+}
+
+/** `ends`: of each run's entries; `first`: the runs' first sequences. */
+function packEntries(numbers: Float64Array, ends: Float64Array, first: Float64Array): EntryColumns {
+  const count = numbers.length / 3;
   const steps = new Float64Array(count);
   const pages = new Float64Array(count);
   const frames = new Float64Array(count);
-  let at = 0;
-  for (const slot of slots) {
-    const first = growing.numberOf(slot, "firstSequence");
-    const entries = growing.entryCountOf(slot);
-    for (let index = 0; index < entries; index++, at++) {
-      const { sequence, blockOffset, frameOffset } = growing.entryOf(slot, index);
+  for (let run = 0, at = 0; run < ends.length; run++) {
+    for (const end = ends[run] as number; at < end; at++) {
+      const blockOffset = numbers[at * 3 + 1] as number;
+      const frameOffset = numbers[at * 3 + 2] as number;
       assert(blockOffset % pageBytes === 0 && frameOffset % frameAlignment === 0, "blocks begin with a page, frames at a multiple of 8");
-      steps[at] = sequence - first;
+      steps[at] = (numbers[at * 3] as number) - (first[run] as number);
       pages[at] = blockOffset / pageBytes;
       frames[at] = frameOffset / frameAlignment;
     }

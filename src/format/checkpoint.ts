@@ -51,21 +51,27 @@ export function truncationsMax(payloadBytesMax: number): number {
 
 /** Payloads of at most `payloadBytesMax` that hold all entries, in order, each made when it is asked for. At least one, maybe empty. */
 export function* checkpointPayloads(entries: Iterable<CheckpointEntry>, payloadBytesMax: number): Generator<Uint8Array, undefined, undefined> {
-  let payload: Buffer = Buffer.alloc(payloadBytesMax);
+  let payload = Buffer.alloc(payloadBytesMax);
+  let view = viewOf(payload);
   let used = 0;
   for (const entry of entries) {
     const nameBytes = Buffer.byteLength(entry.name);
     const bytes = checkpointEntryBytesMax(nameBytes, entry.truncations.length);
-    if (used > 0 && used + bytes > payloadBytesMax) {
-      yield payload.subarray(0, used);
-      payload = Buffer.alloc(payloadBytesMax);
+    if (used + bytes > payload.length) {
+      if (used > 0) yield payload.subarray(0, used);
+      payload = Buffer.alloc(Math.max(bytes, payloadBytesMax));
+      view = viewOf(payload);
       used = 0;
     }
-    if (bytes > payload.length) payload = Buffer.alloc(bytes);
-    encodeEntry(entry, nameBytes, payload, used);
+    writeNumbers(entry, nameBytes, view, used);
+    writeName(entry.name, nameBytes, payload, used + fixedBytes + entry.truncations.length * truncationBytes);
     used += bytes;
   }
   yield payload.subarray(0, used);
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /** A partition's name, or null when the bytes can't be one. */
@@ -89,7 +95,7 @@ function isAscii(bytes: Buffer, from: number, to: number): boolean {
 /** The entries of one payload, or null when its lengths don't add up or an entry can't be a partition's. */
 export function decodeCheckpoint(payload: Uint8Array): CheckpointEntry[] | null {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  const view = viewOf(payload);
   const entries: CheckpointEntry[] = [];
   let at = 0;
   while (at < payload.length) {
@@ -131,20 +137,23 @@ function decodeTruncation(view: DataView, at: number): Truncation {
   return { segment: readU64(view, at), offset: readU64(view, at + 8), after: readU64(view, at + 16) };
 }
 
-/** At `at` in zeros. */
-function encodeEntry(entry: CheckpointEntry, nameBytes: number, into: Buffer, at: number): void {
-  const view = new DataView(into.buffer, into.byteOffset + at);
-  view.setUint32(0, entry.id, true);
-  view.setUint16(4, nameBytes, true);
-  view.setUint16(6, entry.truncations.length, true);
-  writeU64(view, 8, entry.firstSequence);
-  writeU64(view, 16, entry.lastSequence);
-  let truncationAt = fixedBytes;
-  for (const truncation of entry.truncations) {
+function writeNumbers({ id, firstSequence, lastSequence, truncations }: CheckpointEntry, nameBytes: number, view: DataView, at: number): void {
+  view.setUint32(at, id, true);
+  view.setUint16(at + 4, nameBytes, true);
+  view.setUint16(at + 6, truncations.length, true);
+  writeU64(view, at + 8, firstSequence);
+  writeU64(view, at + 16, lastSequence);
+  let truncationAt = at + fixedBytes;
+  for (const truncation of truncations) {
     writeU64(view, truncationAt, truncation.segment);
     writeU64(view, truncationAt + 8, truncation.offset);
     writeU64(view, truncationAt + 16, truncation.after);
     truncationAt += truncationBytes;
   }
-  into.write(entry.name, at + truncationAt, nameBytes, "utf8");
+}
+
+/** A call out of JavaScript costs more than the characters of a short name, where each is a byte. */
+function writeName(name: string, bytes: number, into: Buffer, at: number): void {
+  if (bytes !== name.length || bytes > 64) into.write(name, at, bytes, "utf8");
+  else for (let index = 0; index < bytes; index++) into[at + index] = name.charCodeAt(index);
 }

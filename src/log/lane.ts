@@ -60,6 +60,8 @@ export class Lane {
   #turnEndScheduled = false;
   /** Sealing and releasing of segments, one after the other. Never rejects. */
   #background: Promise<void> = Promise.resolve();
+  /** A release that has not begun. */
+  #releaseDue: Promise<void> | null = null;
 
   constructor(settings: LaneSettings) {
     const { storage, bufferBytes, bufferCount, alignment } = settings;
@@ -306,9 +308,16 @@ export class Lane {
    * Frees every segment at the head that holds nothing live any more. Rejects with RINGWALL_DAMAGED when the index of a
    * sealed segment can't be had: then nothing is freed, and the lane goes on.
    */
-  async release(): Promise<void> {
+  release(): Promise<void> {
+    // One that has not begun sees what this one would: else a hundred thousand trims at once would look as many times.
+    this.#releaseDue ??= this.#release();
+    return this.#releaseDue;
+  }
+
+  async #release(): Promise<void> {
     let damage: unknown = null;
     await this.#inBackground(async () => {
+      this.#releaseDue = null;
       try {
         await this.shelf.release(this.table, () => this.#placedIsDurable().then(() => this.#tail.stableBlock), (path) => {
           this.stats.segmentsReleased++;

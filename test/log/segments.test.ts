@@ -220,17 +220,34 @@ onEachBackend("segments", (backend) => {
   });
 });
 
-test("100 000 partitions in one log", async () => {
+test("100 000 partitions: opened, appended to, trimmed one by one and recovered; what is dead goes, what lives is found", async () => {
   const directory = freshPath();
   const names = Array.from({ length: 100_000 }, (_, index) => `p${index}`);
   await withLog(directory, {}, async (log) => {
     await enqueueMany(log, names, "x");
     log.rotate();
-    assert.equal(await log.partition("p77777").append("y"), 2);
+    await enqueueMany(log, names, "y");
+    log.rotate();
+    assert.equal(await log.partition("p77777").append("z"), 3);
+    // One after the other in groups: each is durable, and each looks whether the first segments are dead.
+    const trim = async (from: number, to: number): Promise<void> => {
+      for (let at = from; at < to; at += 5000) await Promise.all(names.slice(at, Math.min(to, at + 5000)).map((name) => log.partition(name).trim(2)));
+    };
+    await trim(0, 99_999);
+    assert.equal(log.stats()[0]!.segmentsKept, 3, "one partition still lives in the first segment");
+    await trim(99_999, 100_000);
+    assert.equal(log.stats()[0]!.segmentsKept, 2);
   });
   await withLog(directory, {}, async (log) => {
     assert.equal(log.partitions().length, 100_000);
-    for (const index of [0, 50_000, 77_777, 99_999]) assert.deepEqual(await contents(log.partition(`p${index}`)), index === 77_777 ? ["x", "y"] : ["x"]);
+    for (const index of [0, 50_000, 77_777, 99_999]) {
+      const partition = log.partition(`p${index}`);
+      assert.deepEqual([partition.firstSeq, await contents(partition)], [2, index === 77_777 ? ["y", "z"] : ["y"]]);
+    }
+  });
+  await withLog(crashCopy(directory), {}, async (log) => {
+    assert.equal(log.partitions().length, 100_000);
+    assert.equal(await log.partition("p99999").append("after"), 3);
   });
 });
 
