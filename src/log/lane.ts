@@ -26,6 +26,7 @@ import { refuseOperation, type Operation, type PlacedItem, type PlacedRecord, ty
 import { OperationQueue } from "./operation-queue.js";
 import { Placer } from "./placer.js";
 import { copied } from "./record-data.js";
+import { Releases } from "./releases.js";
 import { SegmentShelf } from "./segment-shelf.js";
 import type { SegmentSupply } from "./segment-supply.js";
 import { Tail } from "./tail.js";
@@ -47,6 +48,13 @@ export class Lane {
   readonly #tail: Tail;
   readonly #placer: Placer;
   readonly #timers: LaneTimers;
+  readonly #releases = new Releases({
+    inBackground: (task) => this.#inBackground(task),
+    release: () => this.shelf.release(this.table, () => this.#placedIsDurable().then(() => this.#tail.stableBlock), (path) => {
+      this.stats.segmentsReleased++;
+      return this.#supply.recycle(path);
+    }),
+  });
   readonly #queue = new OperationQueue();
   readonly #conditions: { readonly holds: () => boolean; readonly resolve: () => void }[] = [];
   /** Durable segments whose index is being written. */
@@ -60,8 +68,6 @@ export class Lane {
   #turnEndScheduled = false;
   /** Sealing and releasing of segments, one after the other. Never rejects. */
   #background: Promise<void> = Promise.resolve();
-  /** A release that has not begun. */
-  #releaseDue: Promise<void> | null = null;
 
   constructor(settings: LaneSettings) {
     const { storage, bufferBytes, bufferCount, alignment } = settings;
@@ -308,27 +314,8 @@ export class Lane {
    * Frees every segment at the head that holds nothing live any more. Rejects with RINGWALL_DAMAGED when the index of a
    * sealed segment can't be had: then nothing is freed, and the lane goes on.
    */
-  release(): Promise<void> {
-    // One that has not begun sees what this one would: else a hundred thousand trims at once would look as many times.
-    this.#releaseDue ??= this.#release();
-    return this.#releaseDue;
-  }
-
-  async #release(): Promise<void> {
-    let damage: unknown = null;
-    await this.#inBackground(async () => {
-      this.#releaseDue = null;
-      try {
-        await this.shelf.release(this.table, () => this.#placedIsDurable().then(() => this.#tail.stableBlock), (path) => {
-          this.stats.segmentsReleased++;
-          return this.#supply.recycle(path);
-        });
-      } catch (error) {
-        if (!(error instanceof RingwallError) || error.code !== "RINGWALL_DAMAGED") throw error;
-        damage = error;
-      }
-    });
-    if (damage !== null) throw damage as RingwallError;
+  async release(): Promise<void> {
+    await this.#releases.next();
     if (this.#state.kind === "poisoned") throw this.#state.error;
   }
 
