@@ -76,7 +76,8 @@ export class LaneLog implements Log {
       backendReason: reason,
       // Some are known only once there was something to do.
       get backendNotes() {
-        return [...(opened.kind === "writer" ? (opened.lanes[0] as Lane).notes : []), ...storage.notes];
+        const gathered = options.gatherBytes === 0 ? [] : [`gathered writes: up to ${String(options.gatherBytes)} bytes`];
+        return [...(opened.kind === "writer" ? [...(opened.lanes[0] as Lane).notes, ...gathered] : []), ...storage.notes];
       },
       flushMethod: superblock.flushMethod,
       alignment: superblock.alignment,

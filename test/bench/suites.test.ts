@@ -16,8 +16,9 @@ const backends = [
 ] as const;
 
 const depths = ["4", "3", "2", "1"].map((name) => ({ name, note: /./ }));
+const gathered = [{ name: "off", note: /^(?!.*gathered writes)/s }, { name: "on", note: /gathered writes: up to 1048576 bytes/ }];
 const variants = {
-  fs: [...depths, { name: "dsync", note: /^flush: dsync$/m }, { name: "separate", note: /^flush: separate$/m }],
+  fs: [...depths, ...gathered, { name: "dsync", note: /^flush: dsync$/m }, { name: "separate", note: /^flush: separate$/m }],
   uring: [
     { name: "on", note: /registered buffers: on/ },
     { name: "off", note: /registered buffers: off: not wanted/ },
@@ -28,6 +29,7 @@ const variants = {
     { name: "wait", note: /./ },
     { name: "spin", note: /./ },
     ...depths,
+    ...gathered,
     { name: "dsync", note: /^flush: dsync$/m },
     { name: "linked", note: /^flush: linked$/m },
     { name: "separate", note: /^flush: separate$/m },
@@ -116,7 +118,7 @@ test("for people: a table with ranges, and the machine", async () => {
 test("modes: a feature that the backend does not have is refused", async () => {
   const result = await runBench(["modes", "--backend", "fs", "--features", "sqpoll"]);
   assert.equal(result.code, 2);
-  assert.match(result.stderr, /--features: sqpoll .*blocks-in-flight, flush/);
+  assert.match(result.stderr, /--features: sqpoll .*blocks-in-flight, gathered-writes, flush/);
 });
 
 test("transactions leave tables that add up, and refuse one in a hundred orders", () => {

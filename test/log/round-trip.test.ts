@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Log } from "#src/index.js";
+import type { Log, LogRecord } from "#src/index.js";
 import { contents, crashCopy, freshPath, onEachBackend, refused, seeded, small, withLog, type Backend } from "./log-fixture.js";
 
 const bufferBytes = 16 * 1024;
@@ -81,14 +81,21 @@ onEachBackend("round trip", (backend) => {
   });
 
   test("what `get` gives is the caller's alone: later and simultaneous ones leave it as it is, and it leaves them", async () => {
-    await withLog(freshPath(), { backend, ...small }, async (log) => {
+    await withLog(freshPath(), { backend }, async (log) => {
       const partition = log.partition("p");
       // Mostly short, so that a window is small; and some that fill most of one, or more.
       const wanted = Array.from({ length: 400 }, (_, index) => pattern(index % 40 === 7 ? ([40_000, 50_000, 70_000][index % 3] as number) : index % 300, index));
       await Promise.all(wanted.map((data) => partition.append(data)));
-      const first = await Promise.all(wanted.map((_, index) => partition.get(index + 1)));
+      // The first of two fills most of one window.
+      const two = log.partition("two");
+      const large = pattern(40_000, 1);
+      await Promise.all([two.append(large), two.append("short")]);
+      const kept = await two.get(1);
+      const first: (LogRecord | undefined)[] = [];
+      for (let seq = 1; seq <= wanted.length; seq++) first.push(await partition.get(seq));
       for (let seq = 1; seq <= wanted.length; seq++) (await partition.get(seq))?.data.fill(0xee);
       const second = await Promise.all(wanted.map((_, index) => partition.get(index + 1)));
+      assert.ok(Buffer.from(kept!.data).equals(large));
       for (const records of [first, second]) {
         for (const [index, data] of wanted.entries()) assert.ok(Buffer.from(records[index]!.data).equals(data), `record ${index + 1} of ${data.length} bytes`);
       }
