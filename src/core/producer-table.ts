@@ -5,8 +5,10 @@
 
 /** Calls of one producer that are told from new ones. */
 export const producerCallsMax = 1024;
-/** Calls of all producers of a partition. */
-export const partitionCallsMax = 65_536;
+/** Calls of all producers of a partition that are remembered for sure. */
+export const partitionCallsMin = 65_536;
+/** Where forgetting begins. Not with each call: looking for the first entry of a map passes over all that were deleted before it. */
+const partitionCallsMax = partitionCallsMin + partitionCallsMin / 8;
 
 export interface ProducerCall {
   readonly producer: string;
@@ -52,8 +54,12 @@ export class ProducerTable {
     calls.push(first, count);
     this.#producers.set(producer, calls);
     this.#count += calls.size;
+    if (this.#count > partitionCallsMax) this.#forgetSilent();
+  }
+
+  #forgetSilent(): void {
     for (const [oldest, its] of this.#producers) {
-      if (this.#count <= partitionCallsMax) break;
+      if (this.#count - its.size < partitionCallsMin) break;
       this.#producers.delete(oldest);
       this.#count -= its.size;
     }

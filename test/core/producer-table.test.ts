@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { partitionCallsMax, producerCallsMax, ProducerTable } from "#src/core/producer-table.js";
+import { partitionCallsMin, producerCallsMax, ProducerTable } from "#src/core/producer-table.js";
 
 test("the next call is new; one before is known with its place; one after is a gap", () => {
   const table = new ProducerTable();
@@ -29,13 +29,16 @@ test("of one producer the last calls are known, however many there were", () => 
 
 test("of too many producers those that were silent longest are forgotten", () => {
   const table = new ProducerTable();
-  for (let index = 0; index < partitionCallsMax; index++) table.add({ producer: `p${index}`, number: 1, first: index + 1, count: 1 });
-  table.add({ producer: "p0", number: 2, first: partitionCallsMax + 1, count: 1 });
-  table.add({ producer: "new", number: 1, first: partitionCallsMax + 2, count: 1 });
-  assert.equal(table.size, partitionCallsMax);
-  assert.deepEqual(table.look("p0", 1), { kind: "known", first: 1, count: 1 });
-  assert.deepEqual([table.look("p1", 1), table.look("p2", 1)], [{ kind: "new" }, { kind: "new" }]);
-  assert.equal(table.look("p3", 1).kind, "known");
+  const producers = 300_000;
+  for (let index = 0; index < producers; index++) {
+    table.add({ producer: `p${index}`, number: 1, first: index + 1, count: 1 });
+    if (index % 50_000 === 0) table.add({ producer: "often", number: 1 + index / 50_000, first: index + 1, count: 1 });
+    assert.ok(table.size <= 1.2 * partitionCallsMin);
+  }
+  assert.equal(table.look("often", 1).kind, "known");
+  for (const [index, kind] of [[producers - 1, "known"], [producers - partitionCallsMin + 2, "known"], [producers - 1.2 * partitionCallsMin, "new"], [0, "new"]] as const) {
+    assert.equal(table.look(`p${Math.floor(index)}`, 1).kind, kind, String(index));
+  }
 });
 
 test("a call that is taken back is not known, nor what followed it", () => {
