@@ -10,6 +10,7 @@
 //
 // A mutant is never made worse so that it is caught. One that survives asks for a test.
 
+import { space } from "./list-space.mjs";
 import { producerMutants } from "./producer-mutants.mjs";
 import { readerMutants } from "./reader-mutants.mjs";
 import { retaining } from "./retention.mjs";
@@ -69,7 +70,7 @@ const writing = [
   {
     name: "sync without the files under none",
     breaks: "In the mode `none` `sync` waits for the writes and asks for no flush.",
-    edits: [{ file: "src/log/lane.ts", find: 'await promise;\n    if (this.settings.flush === "never") await this.#syncFiles();\n  }\n\n  /** Resolves when nothing waits for space.', replace: "await promise;\n  }\n\n  /** Resolves when nothing waits for space." }],
+    edits: [{ file: "src/log/lane.ts", find: 'await this.#inQueue((resolve) => ({ kind: "sync", resolve }));\n    if (this.settings.flush === "never") await this.#syncFiles();', replace: 'await this.#inQueue((resolve) => ({ kind: "sync", resolve }));'  }],
     catchers: [lives],
   },
   {
@@ -97,82 +98,6 @@ const writing = [
     name: "batch resolves with its first block",
     breaks: "A record over several blocks is acknowledged with the block in which it begins.",
     edits: [{ file: "src/log/lane.ts", find: "const block = this.#placer.placeRecords(operation);\n        if (block === null) return false;", replace: "const block = this.#placer.placeRecords(operation);\n        if (block === null) {\n          if (operation.started) operation.resolve?.(operation.value);\n          return false;\n        }" }],
-    catchers: [lives],
-  },
-];
-
-/** Trim, truncate, checkpoints, recycling. */
-const space = [
-  {
-    name: "overwrite truncates at once",
-    breaks: "The truncation of an overwrite is in force as soon as its own frame is placed: a checkpoint in the middle of its group says so, and a crash there leaves the truncated middle.",
-    edits: [{ file: "src/log/placer.ts", find: "if (effects !== null) effects.push(", replace: "if (effects !== null && item.kind === \"truncate\") this.#truncate(item.state, index, block.fileOffset + frameOffset, item.after);\n    else if (effects !== null) effects.push(" }],
-    catchers: [{ test: "log/overwrite.test", name: "larger than blocks and segments" }, lives],
-  },
-  {
-    name: "overwrite truncates outside its group",
-    breaks: "The truncation of an overwrite counts by itself: a crash behind it leaves neither the old records nor the new ones.",
-    edits: [{ file: "src/log/placer.ts", find: "this.#tail.putFrame(block, kindBits(frameKind.truncate) | groupFlags(operation, isLast), item.state.id, item.after, emptyBytes);\n    this.#note(operation, block, item, frameOffset);\n    operation.itemIndex++;\n    this.#handlePlaced(operation, block, isLast);", replace: "this.#tail.putFrame(block, kindBits(frameKind.truncate), item.state.id, item.after, emptyBytes);\n    this.#note(operation, block, item, frameOffset);\n    operation.itemIndex++;" }],
-    catchers: [lives],
-  },
-  {
-    name: "a refused overwrite has truncated",
-    breaks: "On a full disk an overwrite is refused, and the sequences of what it would have taken away are given out again.",
-    edits: [{ file: "src/log/operation.ts", find: 'item.kind === "record" ? item.sequence - 1 : item.before', replace: 'item.kind === "record" ? item.sequence - 1 : item.after' }],
-    catchers: [{ test: "log/disk-full.test", name: "an overwrite that is refused" }, lives],
-  },
-  {
-    name: "trim resolves when it is placed",
-    breaks: "`trim` and `truncate` resolve before their control record is durable.",
-    edits: [{ file: "src/log/placer.ts", find: "block.addWaiter(resolve, 0);", replace: "resolve(0);" }],
-    catchers: [lives],
-  },
-  {
-    name: "segment recycled before the trim is durable",
-    breaks: "A segment is freed on the word of a trim that a power loss takes back.",
-    edits: [{ file: "src/log/segment-shelf.ts", find: "const horizon = await barrier();", replace: "const horizon = 0;" }],
-    catchers: [{ test: "log/review-findings.test" }],
-  },
-  {
-    name: "segment recycled before the superblock knows",
-    breaks: "Segments are renamed or removed before the superblock names the first that is kept.",
-    edits: [{ file: "src/log/segment-shelf.ts", find: "await this.#settings.updateSuperblock({ firstSegment: firstKept, horizon });", replace: "void this.#settings.updateSuperblock({ firstSegment: firstKept, horizon });" }],
-    catchers: [{ test: "sim/recycling.test" }],
-  },
-  {
-    name: "live segment recycled",
-    breaks: "A segment goes although a record in it was neither trimmed nor truncated.",
-    edits: [{ file: "src/log/segment-shelf.ts", find: "lastLive(segment, run, state) >= state.firstSequence", replace: "lastLive(segment, run, state) > state.firstSequence" }],
-    catchers: [lives],
-  },
-  {
-    name: "half a group recycled",
-    breaks: "A segment goes while a group that begins in it goes on in the next.",
-    edits: [{ file: "src/log/segment-shelf.ts", find: "if (!index.goesOn) count = dead.length;", replace: "count = dead.length;" }],
-    catchers: [{ test: "log/freed-segments.test", name: "a batch of which all" }],
-  },
-  {
-    name: "truncation forgotten at the checkpoint",
-    breaks: "A checkpoint names no truncations: truncated records come back beside those that were written anew.",
-    edits: [{ file: "src/core/partition-table.ts", find: "truncations: this.truncations,\n    };", replace: "truncations: [],\n    };" }],
-    catchers: [lives],
-  },
-  {
-    name: "checkpoint with sequences not placed yet",
-    breaks: "A checkpoint counts sequences that were given out and lie behind it.",
-    edits: [{ file: "src/core/partition-table.ts", find: "lastSequence: this.placedSequence,\n      truncations", replace: "lastSequence: this.lastSequence,\n      truncations" }],
-    catchers: [lives],
-  },
-  {
-    name: "index of an open group",
-    breaks: "A segment is sealed when its own blocks are durable, although its last group goes on: a dropped group comes back with the index.",
-    edits: [{ file: "src/log/tail.ts", find: "lastBlock: this.groupIsOpen ? untilGroupEnds : this.#nextBlock - 1", replace: "lastBlock: this.#nextBlock - 1" }],
-    catchers: [{ test: "log/review-findings.test" }],
-  },
-  {
-    name: "directory not synced for a new segment",
-    breaks: "A segment takes blocks before its name is durable: a power loss takes the whole file.",
-    edits: [{ file: "src/log/segment-supply.ts", find: "await files.syncDirectory(directory);\n", replace: "" }],
     catchers: [lives],
   },
 ];

@@ -105,7 +105,9 @@ export class LossLedger {
   ranges(table: PartitionTable): LostSequences[] {
     const lost: LostSequences[] = [];
     for (const [partition, ranges] of [...this.#ranges].sort(([a], [b]) => a - b)) {
-      const kept = table.byId(partition)?.firstSequence ?? 1;
+      const kept = table.byId(partition)?.firstSequence;
+      // Nobody misses what a dropped partition lost.
+      if (kept === undefined) continue;
       for (const range of ranges) {
         if (range.last >= kept) lost.push({ partition, firstSequence: Math.max(range.first, kept), lastSequence: range.last });
       }

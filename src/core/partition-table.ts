@@ -6,6 +6,9 @@ import { assert } from "../base/assert.js";
 import { checkpointEntryBytesMax, noTruncations, truncationBytes, type CheckpointEntry, type Truncation } from "../format/checkpoint.js";
 import { isHiddenName } from "./own-names.js";
 
+/** "dropping": its name is free already, and its drop waits to be placed. */
+export type PartitionLife = "kept" | "dropping" | "dropped";
+
 /** One partition of a lane. A hundred thousand of them are in memory: every field counts. Fields of the append path are plain: see `ringwall bench append`. */
 export class PartitionState {
   /** Given when the partition's definition is framed; 0 until then. */
@@ -28,6 +31,7 @@ export class PartitionState {
   runSlot = 0;
   /** The lane's current segment, once the partition writes there. */
   runSegment = 0;
+  life: PartitionLife = "kept";
 
   constructor(id: number, name: string) {
     this.id = id;
@@ -74,6 +78,17 @@ export class PartitionState {
     this.truncations = kept.length === 0 ? noTruncations : kept;
   }
 
+  /** Nothing is left of it. */
+  drop(): void {
+    this.life = "dropped";
+    this.firstSequence = 1;
+    this.firstAsked = 1;
+    this.lastSequence = 0;
+    this.placedSequence = 0;
+    this.durableSequence = 0;
+    this.truncations = noTruncations;
+  }
+
   toCheckpoint(): CheckpointEntry {
     return {
       id: this.id,
@@ -89,9 +104,18 @@ function isBefore(segment: number, offset: number, place: Truncation): boolean {
   return segment < place.segment || (segment === place.segment && offset < place.offset);
 }
 
+/** Ids up to here have a place in an array; a few high ones that someone made up must not cost gigabytes. */
+const arrayIdsMax = 1 << 20;
+
 export class PartitionTable {
   readonly #byName = new Map<string, PartitionState>();
+  /** With holes where partitions were dropped. */
   readonly #byId: (PartitionState | undefined)[] = [undefined];
+  /** Those above `arrayIdsMax`, ascending. */
+  readonly #byHighId = new Map<number, PartitionState>();
+  #nextId = 1;
+  /** Partitions dropped so far. */
+  drops = 0;
   /** The log's own among them. */
   readonly hidden = new Set<PartitionState>();
   #nameBytes = 0;
@@ -121,7 +145,7 @@ export class PartitionTable {
   }
 
   get nextId(): number {
-    return this.#byId.length;
+    return this.#nextId;
   }
 
   byName(name: string): PartitionState | undefined {
@@ -129,7 +153,7 @@ export class PartitionTable {
   }
 
   byId(id: number): PartitionState | undefined {
-    return this.#byId[id];
+    return id <= arrayIdsMax ? this.#byId[id] : this.#byHighId.get(id);
   }
 
   /** A partition that no frame defines yet: it has no id. */
@@ -142,34 +166,69 @@ export class PartitionTable {
     return state;
   }
 
+  /** The name is free: whoever had it is being dropped. */
+  releaseName(state: PartitionState): void {
+    assert(this.#byName.get(state.name) === state, "a name is released by its partition");
+    this.#byName.delete(state.name);
+    this.hidden.delete(state);
+    this.#nameBytes -= checkpointEntryBytesMax(state.name.length * 3, 0);
+  }
+
+  /** It was not dropped after all: one that was reserved under its name meanwhile has nothing. */
+  keepName(state: PartitionState): void {
+    const other = this.#byName.get(state.name);
+    if (other !== undefined) {
+      this.releaseName(other);
+      other.drop();
+    }
+    state.life = "kept";
+    this.reserve(state.name, state);
+  }
+
+  /** Nothing is left of the partition, and its id is not given out again. */
+  drop(state: PartitionState): void {
+    if (this.#byName.get(state.name) === state) this.releaseName(state);
+    this.#truncationCount -= state.truncations.length;
+    if (state.id <= arrayIdsMax) this.#byId[state.id] = undefined;
+    else this.#byHighId.delete(state.id);
+    state.drop();
+    this.drops++;
+  }
+
+  /** Ids up to this one were given out. */
+  noteHighestId(id: number): void {
+    this.#nextId = Math.max(this.#nextId, id + 1);
+  }
+
   /** Gives a reserved partition its id, the next one, at the moment its definition is framed. */
   assignId(state: PartitionState): void {
     assert(state.id === 0, "a partition gets one id");
-    state.id = this.#byId.length;
-    this.#byId.push(state);
+    this.placeId(state, this.#nextId);
   }
 
-  /** Gives a partition the id that it has on disk, at most the next one, in place of another that was listed under it. */
+  /** Gives a partition the id that it has on disk, in place of another that was listed under it. */
   placeId(state: PartitionState, id: number): void {
-    assert(id >= 1 && id <= this.#byId.length, `partition ids are dense: ${String(id)} after ${String(this.#byId.length - 1)}`);
+    assert(id >= 1, "partition ids begin at 1");
     state.id = id;
-    this.#byId[id] = state;
+    if (id <= arrayIdsMax) this.#byId[id] = state;
+    else this.#byHighId.set(id, state);
+    this.noteHighestId(id);
   }
 
   /** The partition of that id and name is this object from now on. */
   substitute(state: PartitionState): void {
-    const before = this.#byId[state.id];
+    const before = this.byId(state.id);
     assert(before?.name === state.name, "one object of a partition takes the place of another");
     if (this.hidden.delete(before)) this.hidden.add(state);
-    this.#byId[state.id] = state;
+    this.placeId(state, state.id);
     this.#byName.set(state.name, state);
   }
 
-  /** Ids are given out in order, so a new one is always the next. */
+  /** Ids are given out in order; those that are passed over are of partitions that were dropped. */
   define(id: number, name: string): PartitionState {
-    assert(id === this.#byId.length, "partition ids are dense");
+    assert(id >= this.#nextId, "partition ids ascend");
     const state = this.reserve(name);
-    this.assignId(state);
+    this.placeId(state, id);
     return state;
   }
 
@@ -188,6 +247,10 @@ export class PartitionTable {
 
   /** Those with an id, in its order. */
   *[Symbol.iterator](): IterableIterator<PartitionState> {
-    for (let id = 1; id < this.#byId.length; id++) yield this.#byId[id] as PartitionState;
+    for (let id = 1; id < this.#byId.length; id++) {
+      const state = this.#byId[id];
+      if (state !== undefined) yield state;
+    }
+    yield* this.#byHighId.values();
   }
 }

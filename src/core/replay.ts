@@ -52,6 +52,7 @@ interface OpenRecord {
 
 const none: GroupState = { kind: "none" };
 const contradictionsMax = 100;
+const partitionIdMax = 0xffff_fffe;
 const dataOnly = frameKind.data;
 const definitionBits = frameKind.define << 24;
 
@@ -75,6 +76,8 @@ export class Replay {
   #record: OpenRecord | null = null;
   /** Entries of the checkpoint that is open. */
   #checkpoint: CheckpointEntry[] | null = null;
+  /** Given out so far, as its frames say. */
+  #highestId = 0;
   /** The segment has not shown its checkpoint yet. */
   #checkpointDue = false;
   /** A checkpoint has defined the table. */
@@ -327,6 +330,7 @@ export class Replay {
     if (kind === frameKind.data) return this.#applyData(state);
     // A record in fragments does not go on behind it.
     this.#record = null;
+    if (kind === frameKind.drop) return this.table.drop(state);
     if (!isStorable(frame.sequence)) this.#contradict(`sequence ${String(frame.sequence)} is beyond all sequences`);
     else if (kind === frameKind.trim) state.trim(frame.sequence);
     else if (kind === frameKind.truncate) this.#truncate(state, frame.sequence);
@@ -449,6 +453,8 @@ export class Replay {
     }
     const all = continued && this.#checkpoint !== null ? this.#checkpoint : [];
     for (const entry of entries) all.push(entry);
+    if (!continued) this.#highestId = 0;
+    this.#highestId = Math.max(this.#highestId, frame.sequence);
     this.#checkpoint = all;
     if (hasFlag(frame.kindAndFlags, frameFlag.groupGoesOn)) return;
     this.#checkpoint = null;
@@ -457,12 +463,14 @@ export class Replay {
   }
 
   #settleCheckpoint(entries: readonly CheckpointEntry[]): void {
-    if (entries.some((entry, index) => entry.id !== index + 1)) return this.#contradict("the checkpoint's partitions are not in order");
+    if (entries.some((entry, index) => entry.id <= (entries[index - 1]?.id ?? 0))) return this.#contradict("the checkpoint's partitions are not in order");
+    if (!(this.#highestId <= partitionIdMax)) return this.#contradict("the checkpoint names an id that is none");
     const { table, losses, lostDefinitions } = this;
     settleCheckpoint(entries, {
       table, losses, lostDefinitions, isFirst: !this.#defined, gap: this.#gap, hasGuessed: this.#hasGuessed, before: this.#before,
       contradict: (reason) => { this.#contradict(reason); },
     });
+    table.noteHighestId(this.#highestId);
     this.#defined = true;
     losses.handleCheckpoint();
     this.#gap = false;

@@ -23,16 +23,29 @@ export interface CheckpointContext {
 
 export function settleCheckpoint(entries: readonly CheckpointEntry[], context: CheckpointContext): void {
   const { table, isFirst, gap, contradict } = context;
-  if (!isFirst && entries.length < table.nextId - 1 && !gap) contradict("the checkpoint lacks a partition");
+  if (!isFirst || gap) dropMissing(entries, context);
   for (const entry of entries) {
     const state = table.byId(entry.id);
-    if (state === undefined) {
+    if (state === undefined && entry.id < table.nextId) contradict(`the checkpoint knows partition ${JSON.stringify(entry.name)}, which was dropped`);
+    else if (state === undefined) {
       if (!isFirst && !gap) contradict(`the checkpoint knows partition ${JSON.stringify(entry.name)}, which was not defined`);
       adopt(entry, context);
     } else if (!agrees(state, entry)) {
       if (!gap) contradict(`the checkpoint disagrees on partition ${JSON.stringify(entry.name)}`);
       reconcile(state, entry, context);
     } else state.truncations = truncationsOf(state, entry, context);
+  }
+}
+
+/** Behind a gap, what the checkpoint does not know was dropped in it. */
+function dropMissing(entries: readonly CheckpointEntry[], { table, gap, contradict }: CheckpointContext): void {
+  let at = 0;
+  // Both ascend.
+  for (const state of table) {
+    while (at < entries.length && (entries[at] as CheckpointEntry).id < state.id) at++;
+    if (entries[at]?.id === state.id) continue;
+    if (gap) table.drop(state);
+    else contradict("the checkpoint lacks a partition");
   }
 }
 

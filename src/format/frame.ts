@@ -27,8 +27,10 @@ export const frameKind = {
   trim: 3,
   /** The sequence field is the last that stays. */
   truncate: 4,
-  /** State of the partition table, at the start of a segment (format/checkpoint.ts). */
+  /** State of the partition table, at the start of a segment (format/checkpoint.ts). The sequence field is the highest id given out so far. */
   checkpoint: 5,
+  /** The partition is gone, with all its records; its id is never given out again. */
+  drop: 7,
 } as const;
 
 export type FrameKind = (typeof frameKind)[keyof typeof frameKind];

@@ -19,8 +19,13 @@ export type GroupItem =
   | { readonly state: PartitionState; readonly data: Uint8Array | string | (() => Uint8Array); readonly truncate?: undefined }
   | { readonly state: PartitionState; readonly truncate: number; readonly data?: undefined };
 
-/** Throws RINGWALL_INVALID_ARGUMENT unless every truncation of the group is possible. */
-export function demandTruncations(items: readonly GroupItem[], table: PartitionTable, sizes: LaneSizes): void {
+/**
+ * Throws RINGWALL_INVALID_ARGUMENT unless every truncation of the group is possible, and RINGWALL_DROPPED where a partition was
+ * dropped since it was looked up: no frame may name its id any more.
+ */
+export function demandPossible(items: readonly GroupItem[], table: PartitionTable, sizes: LaneSizes): void {
+  const gone = items.find(({ state }) => state.life !== "kept");
+  if (gone !== undefined) throw new RingwallError("RINGWALL_DROPPED", "the partition was dropped", { place: { partition: gone.state.name } });
   let truncations = 0;
   for (const { state, truncate } of items) {
     if (truncate === undefined) continue;

@@ -18,7 +18,7 @@ export class DurableWaiters {
   readonly #waiters = new Set<Waiter>();
   #failure: Error | null = null;
 
-  /** Resolves once `state.durableSequence` is above `sequence`, or the record `sequence` is truncated away; rejects on failure or when `signal` aborts (RINGWALL_ABORTED). */
+  /** Resolves once `state.durableSequence` is above `sequence`, or the record `sequence` is truncated away, or the partition is dropped; rejects on failure or when `signal` aborts (RINGWALL_ABORTED). */
   wait(state: PartitionState, sequence: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     if (signal?.aborted === true) return Promise.reject(aborted(signal));
@@ -50,7 +50,7 @@ export class DurableWaiters {
   notify(): void {
     for (const waiter of this.#waiters) {
       const { state, sequence, truncations } = waiter;
-      if (state.durableSequence <= sequence && truncationSince(state, truncations, sequence) === null) continue;
+      if (state.life !== "dropped" && state.durableSequence <= sequence && truncationSince(state, truncations, sequence) === null) continue;
       this.#waiters.delete(waiter);
       waiter.resolve();
     }

@@ -59,6 +59,12 @@ export class LanePartition implements Partition {
     return this.#found()?.durableSequence ?? 0;
   }
 
+  /** Whether it is one of `log.partitions()`, or about to be. */
+  get exists(): boolean {
+    const state = this.#found();
+    return state !== null && (state.id !== 0 || state.lastSequence > 0);
+  }
+
   append(data: Uint8Array | string, options?: ProducerOptions): Promise<number> {
     try {
       checkData(data, this.#home.recordBytesMax, this.name);
@@ -153,6 +159,20 @@ export class LanePartition implements Partition {
     await Promise.all([appendGroup(lane, [{ state, truncate: after }], this.#home.producers), lane.sync()]);
   }
 
+  async drop(): Promise<void> {
+    const lane = this.#writer();
+    const state = this.#found();
+    // What was never appended to has nothing to drop; an earlier drop may be on its way.
+    if (state === null || (state.id === 0 && state.lastSequence === 0)) return lane.sync();
+    // Whoever uses the name next, while this log is open, gets this lane: one that waits for its first record may not be on two.
+    this.#home.unborn.set(this.name, this);
+    // What is known of its producers first: a call that is repeated to the next partition of that name is a new one.
+    const hidden = lane.table.byName(producersPartition(this.name));
+    this.#home.producers.forget(this.name);
+    await Promise.all([...(hidden === undefined || hidden.id === 0 ? [] : [lane.drop(hidden)]), lane.drop(state)]);
+    await lane.release();
+  }
+
   /** The lane's view of the partition, for `log.write`. */
   stateForBatch(): PartitionState {
     return this.#stateToWrite();
@@ -168,6 +188,7 @@ export class LanePartition implements Partition {
   }
 
   #found(): PartitionState | null {
+    if (this.#state !== null && this.#state.life !== "kept") this.#state = null;
     this.#state ??= this.#home.table.byName(this.name) ?? null;
     return this.#state;
   }

@@ -33,6 +33,11 @@ export class LaneProducers {
     return producers;
   }
 
+  /** The partition is being dropped. */
+  forget(partition: string): void {
+    this.#byPartition.delete(partition);
+  }
+
   /** Resolves when no call waits for what is known to be read. */
   async settled(): Promise<void> {
     for (const producers of this.#byPartition.values()) if (producers.hasWaiting) await producers.settled();

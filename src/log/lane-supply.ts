@@ -23,6 +23,14 @@ export function supplyFor(settings: LaneSettings, writer: BlockWriter, onChange:
   });
 }
 
+export function poisonedBy(cause: RingwallError, path: string): RingwallError {
+  return new RingwallError("RINGWALL_POISONED", `a write failed (${cause.message}) and what was pending may or may not be durable`, {
+    cause,
+    place: { path },
+    remedy: "Close the log and open it again: recovery finds out.",
+  });
+}
+
 export function asFailure(error: unknown, path: string): RingwallError {
   return error instanceof RingwallError ? error : new RingwallError("RINGWALL_IO", "background work on a segment failed", { cause: error, place: { path } });
 }

@@ -15,14 +15,14 @@ import { frameHeaderBytes } from "../format/frame.js";
 import { runAll } from "../storage/run-all.js";
 import type { BlockWriter } from "../storage/storage.js";
 import { later, newAcknowledgement, resolveOfLast } from "./acknowledgement.js";
-import { demandTruncations, placedItems, type GroupItem } from "./atomic-group.js";
+import { demandPossible, placedItems, type GroupItem } from "./atomic-group.js";
 import type { BlockBuffer, Resolve } from "./block-buffer.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneSettings } from "./lane-settings.js";
-import { asFailure, supplyFor } from "./lane-supply.js";
+import { asFailure, poisonedBy, supplyFor } from "./lane-supply.js";
 import { LaneStats } from "./lane-stats.js";
 import { LaneTimers } from "./lane-timers.js";
-import { refuseOperation, type Operation, type PlacedItem, type PlacedRecord, type TrimItem } from "./operation.js";
+import { refuseOperation, type Operation, type PlacedItem, type PlacedRecord, trimItems } from "./operation.js";
 import { OperationQueue } from "./operation-queue.js";
 import { Placer } from "./placer.js";
 import { copied } from "./record-data.js";
@@ -197,8 +197,7 @@ export class Lane {
    * sequence. Throws where `append` rejects at once. Hot: allocates nothing where an append waits for the media.
    */
   appendFor(state: PartitionState, data: WordRange, resolve: Resolve, value: number): number {
-    this.#writer.reap();
-    if (this.#state.kind !== "open") throw this.refusal();
+    this.#demandOpen();
     const acknowledge = this.#acknowledgesAtOnce ? later(resolve) : resolve;
     const block = this.#blockFor(state, data.length);
     if (block === null) {
@@ -216,8 +215,7 @@ export class Lane {
 
   /** One record without acknowledgement; returns its sequence. Throws RINGWALL_BACKPRESSURE past the memory limit. */
   enqueue(state: PartitionState, data: Uint8Array | string): number {
-    this.#writer.reap();
-    if (this.#state.kind !== "open") throw this.refusal();
+    this.#demandOpen();
     const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.length;
     const block = this.#blockFor(state, bytes);
     if (block === null) {
@@ -238,9 +236,8 @@ export class Lane {
    * order: the record's sequence, or the last sequence that the truncation left.
    */
   async appendAtomic(group: readonly GroupItem[]): Promise<number[]> {
-    this.#writer.reap();
-    if (this.#state.kind !== "open") throw this.refusal();
-    demandTruncations(group, this.table, this.settings);
+    this.#demandOpen();
+    demandPossible(group, this.table, this.settings);
     const items = placedItems(group);
     // Of truncations that take nothing away, an earlier one may be on its way.
     const done = items.length === 0 ? this.sync() : this.#queueRecords(items, 0);
@@ -253,15 +250,11 @@ export class Lane {
 
   /** Head trim or tail truncation of a partition that exists. Resolves when it is durable. */
   async control(kind: "trim" | "truncate", state: PartitionState, sequence: number): Promise<void> {
-    this.#writer.reap();
-    if (this.#state.kind !== "open") throw this.refusal();
+    this.#demandOpen();
     const before = kind === "truncate" ? state.lastSequence : state.firstAsked;
     if (kind === "truncate") state.lastSequence = Math.min(before, sequence);
     else state.firstAsked = Math.max(before, sequence);
-    const promise = newAcknowledgement();
-    this.#queue.push({ kind, state, sequence, before, resolve: resolveOfLast() });
-    this.#settle();
-    await promise;
+    await this.#inQueue((resolve) => ({ kind, state, sequence, before, resolve }));
   }
 
   /**
@@ -269,29 +262,24 @@ export class Lane {
    * is trimmed already is left out.
    */
   async trimAll(trims: readonly { readonly state: PartitionState; readonly sequence: number }[]): Promise<void> {
-    this.#writer.reap();
-    if (this.#state.kind !== "open") throw this.refusal();
-    const items: TrimItem[] = [];
-    for (const { state, sequence } of trims) {
-      if (sequence <= state.firstAsked) continue;
-      items.push({ state, sequence, before: state.firstAsked });
-      state.firstAsked = sequence;
-    }
+    this.#demandOpen();
+    const items = trimItems(trims);
     if (items.length === 0) return;
-    const promise = newAcknowledgement();
-    this.#queue.push({ kind: "trims", items, itemIndex: 0, resolve: resolveOfLast() });
-    this.#settle();
-    await promise;
+    await this.#inQueue((resolve) => ({ kind: "trims", items, itemIndex: 0, resolve }));
+  }
+
+  /** A partition that exists is gone, and its name free at once. Resolves when that is durable. */
+  async drop(state: PartitionState): Promise<void> {
+    this.#demandOpen();
+    state.life = "dropping";
+    this.table.releaseName(state);
+    await this.#inQueue((resolve) => ({ kind: "drop", state, undo: () => { this.table.keepName(state); }, resolve }));
   }
 
   /** Resolves when everything accepted so far is durable. */
   async sync(): Promise<void> {
-    this.#writer.reap();
-    if (this.#state.kind !== "open") throw this.refusal();
-    const promise = newAcknowledgement();
-    this.#queue.push({ kind: "sync", resolve: resolveOfLast() });
-    this.#settle();
-    await promise;
+    this.#demandOpen();
+    await this.#inQueue((resolve) => ({ kind: "sync", resolve }));
     if (this.settings.flush === "never") await this.#syncFiles();
   }
 
@@ -397,6 +385,18 @@ export class Lane {
     else if (!this.#turnEndScheduled) this.#scheduleTurnEnd();
   }
 
+  #demandOpen(): void {
+    this.#writer.reap();
+    if (this.#state.kind !== "open") throw this.refusal();
+  }
+
+  #inQueue(operation: (resolve: Resolve) => Operation): Promise<number> {
+    const promise = newAcknowledgement();
+    this.#queue.push(operation(resolveOfLast()));
+    this.#settle();
+    return promise;
+  }
+
   #demandQueueSpace(bytes: number): void {
     const limit = this.settings.bufferBytes * this.settings.bufferCount;
     const { trouble } = this.#supply;
@@ -460,6 +460,10 @@ export class Lane {
       case "trims":
         if (!(operation.kind === "trims" ? this.#placer.placeTrims(operation) : this.#placer.placeControl(operation))) return false;
         // Its caller waits for the media in every mode.
+        if (this.#acknowledgesAtOnce) this.#tail.closeBlock();
+        return true;
+      case "drop":
+        if (!this.#placer.placeDrop(operation)) return false;
         if (this.#acknowledgesAtOnce) this.#tail.closeBlock();
         return true;
       case "sync":
@@ -576,11 +580,7 @@ export class Lane {
   /** A write or flush failed: what is pending is unknown, nothing more is accepted, nothing is retried. */
   #fail(cause: RingwallError): void {
     if (this.#state.kind === "poisoned") return;
-    const error = new RingwallError("RINGWALL_POISONED", `a write failed (${cause.message}) and what was pending may or may not be durable`, {
-      cause,
-      place: { path: this.settings.directory },
-      remedy: "Close the log and open it again: recovery finds out.",
-    });
+    const error = poisonedBy(cause, this.settings.directory);
     this.#state = { kind: "poisoned", error };
     this.#timers.cancel();
     this.#tail.failWaiters(error);

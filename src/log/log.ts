@@ -98,7 +98,7 @@ export interface Log {
    */
   partition(name: string, options?: PartitionOptions): Partition;
 
-  /** Partitions that exist: those that ever had a record, in order of their creation within each lane. */
+  /** Partitions that exist: those that ever had a record and were not dropped, in order of their creation within each lane. */
   partitions(): Partition[];
 
   /**

@@ -71,13 +71,21 @@ export interface TrimsOperation {
   readonly resolve: Resolve;
 }
 
+export interface DropOperation {
+  readonly kind: "drop";
+  readonly state: PartitionState;
+  /** Gives its name back to a partition whose drop never was placed. */
+  readonly undo: () => void;
+  readonly resolve: Resolve;
+}
+
 /** Resolves once everything before it is durable. Places nothing. */
 export interface SyncOperation {
   readonly kind: "sync";
   readonly resolve: Resolve;
 }
 
-export type Operation = RecordsOperation | ControlOperation | TrimsOperation | SyncOperation;
+export type Operation = RecordsOperation | ControlOperation | TrimsOperation | DropOperation | SyncOperation;
 
 export function bytesOf(operation: RecordsOperation): number {
   let bytes = 0;
@@ -98,7 +106,8 @@ export function undoSequences(operations: readonly Operation[]): void {
         const item = operation.items[index] as PlacedItem;
         item.state.lastSequence = item.kind === "record" ? item.sequence - 1 : item.before;
       }
-    } else if (operation.kind === "truncate") operation.state.lastSequence = operation.before;
+    } else if (operation.kind === "drop") operation.undo();
+    else if (operation.kind === "truncate") operation.state.lastSequence = operation.before;
     else if (operation.kind === "trim") operation.state.firstAsked = operation.before;
     else if (operation.kind === "trims") for (const { state, before } of operation.items.slice(operation.itemIndex)) state.firstAsked = before;
   }
@@ -106,4 +115,15 @@ export function undoSequences(operations: readonly Operation[]): void {
 
 export function refuseOperation(operation: Operation, error: Error): void {
   operation.resolve?.(Promise.reject(error), operation.kind === "records" ? operation.value : 0);
+}
+
+/** Of these trims those that ask for more than was asked before, of partitions that are kept. From now on it is asked. */
+export function trimItems(trims: readonly Pick<TrimItem, "state" | "sequence">[]): TrimItem[] {
+  const items: TrimItem[] = [];
+  for (const { state, sequence } of trims) {
+    if (sequence <= state.firstAsked || state.life !== "kept") continue;
+    items.push({ state, sequence, before: state.firstAsked });
+    state.firstAsked = sequence;
+  }
+  return items;
 }

@@ -88,4 +88,11 @@ export interface Partition {
    * Resolves when that is durable. `after` may be from `firstSeq - 1`; from `lastSeq` on nothing happens.
    */
   truncate(after: number): Promise<void>;
+
+  /**
+   * The partition is gone with all its records; resolves when that is durable and the segments in which nothing is left are free. At
+   * once its name is free: what is appended later, here or by `log.partition(name)`, makes a new partition from sequence 1, on
+   * the same lane while this log is open. Readers and tails of the old one reject with RINGWALL_DROPPED. Of none, nothing happens.
+   */
+  drop(): Promise<void>;
 }

@@ -11,7 +11,7 @@ import type { BlockBuffer } from "./block-buffer.js";
 import { beginFrame, copyBytes, copyRange, dataKind, kindBits } from "./frame-writer.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneStats } from "./lane-stats.js";
-import { payloadBytes, type ControlOperation, type GroupEffect, type PlacedItem, type PlacedRecord, type PlacedTruncation, type RecordsOperation, type TrimItem, type TrimsOperation } from "./operation.js";
+import { payloadBytes, type ControlOperation, type DropOperation, type GroupEffect, type PlacedItem, type PlacedRecord, type PlacedTruncation, type RecordsOperation, type TrimItem, type TrimsOperation } from "./operation.js";
 import type { Tail } from "./tail.js";
 import { WordRange } from "./word-range.js";
 
@@ -97,6 +97,16 @@ export class Placer {
       block.touch(state);
       if (operation.itemIndex === items.length - 1) block.addWaiter(operation.resolve, 0);
     }
+    return true;
+  }
+
+  placeDrop({ state, resolve }: DropOperation): boolean {
+    const block = this.#tail.blockWith(frameHeaderBytes, "control");
+    if (block === null) return false;
+    this.#tail.putFrame(block, kindBits(frameKind.drop), state.id, 0, emptyBytes);
+    this.#table.drop(state);
+    this.#tail.lowerTouched(state, 0);
+    block.addWaiter(resolve, 0);
     return true;
   }
 

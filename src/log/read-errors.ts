@@ -37,6 +37,10 @@ export function truncatedError(source: ReadSource, state: PartitionState, expect
   });
 }
 
+export function droppedError(source: ReadSource, state: PartitionState): RingwallError {
+  return new RingwallError("RINGWALL_DROPPED", "the partition was dropped", { place: { lane: source.lane, partition: state.name } });
+}
+
 export interface Loss {
   readonly segment: number | undefined;
   readonly first: number;

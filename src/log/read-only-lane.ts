@@ -44,6 +44,8 @@ export class ReadOnlyLane implements ReadSource {
   readonly kernels: Kernels;
   readonly files: Storage["files"];
   readonly table = new PartitionTable();
+  /** How far drops in the table that is followed were taken over. */
+  #dropsSeen: { readonly table: PartitionTable | null; readonly drops: number } = { table: null, drops: 0 };
   readonly #options: ReadOnlyLaneOptions;
   readonly #waiters = new DurableWaiters();
   /** Partitions that were listed under a stand-in for their name: whoever holds one reads on. */
@@ -159,6 +161,7 @@ export class ReadOnlyLane implements ReadSource {
 
   #advance({ begun, firstSegment }: Extract<Look, { kind: "advanced" }>): void {
     const { follow } = this.#recovered;
+    if (follow !== null) this.#dropWhatIsGone(follow.replay.table);
     if (follow !== null) for (const fresh of newOnes(follow.replay.table, this.table)) this.#adopt(fresh, follow.replay.table);
     for (const index of begun) this.#enter(index);
     if (begun.length > 0 || (this.#ids[0] ?? firstSegment) < firstSegment) this.#keep([...this.#ids, ...begun.map(({ segment }) => segment)], firstSegment);
@@ -186,11 +189,19 @@ export class ReadOnlyLane implements ReadSource {
     this.#indexes.clear();
     this.#current = null;
     for (const { index } of recovered.segments) if (index !== null) this.#enter(index);
+    this.#dropWhatIsGone(recovered.table);
     for (const fresh of recovered.table) this.#adopt(fresh, recovered.follow === null ? null : recovered.table);
     for (const state of this.#renamed) {
       const fresh = recovered.table.byId(state.id);
       if (fresh !== undefined) copyState(fresh, state);
     }
+  }
+
+  /** Ids are never given out again: one that has no partition had one, and it was dropped. */
+  #dropWhatIsGone(fresh: PartitionTable): void {
+    if (fresh === this.#dropsSeen.table && fresh.drops === this.#dropsSeen.drops) return;
+    this.#dropsSeen = { table: fresh, drops: fresh.drops };
+    for (const state of this.table) if (state.id < fresh.nextId && fresh.byId(state.id) === undefined) this.table.drop(state);
   }
 
   /** `followed`: the table in which the follower goes on; it must go on with the objects that readers hold. */

@@ -11,7 +11,7 @@ import { emptyRun, entryDistanceBytes, type PartitionRun } from "../core/segment
 import type { Truncation } from "../format/checkpoint.js";
 import type { Memory } from "../format/memory.js";
 import { BlockCursor, type CursorOutcome, type LogRecord } from "./block-cursor.js";
-import { damagedError, trimmedError, truncatedError } from "./read-errors.js";
+import { damagedError, droppedError, trimmedError, truncatedError } from "./read-errors.js";
 import { findSegment, firstNamedAbove, liveLast, truncationSince } from "./read-place.js";
 import { ReadPlan, type Stretch } from "./read-plan.js";
 import type { ReadSource } from "./read-source.js";
@@ -156,6 +156,7 @@ export class ReadWalk {
   #checkState(): void {
     const cursor = this.#cursor;
     const state = this.#state;
+    if (state.life === "dropped") throw droppedError(this.#source, state);
     if (!this.#isStarted) {
       this.#isStarted = true;
       if (this.#options.from === undefined) cursor.expected = state.firstSequence;

@@ -77,7 +77,7 @@ export class Tail {
   readonly #leaving: { readonly segment: LaneSegment; lastBlock: number }[] = [];
   #current: LaneSegment | null = null;
   /** What is left of the segment's checkpoint. Until all of it is placed nothing else is, so the table stays as it is. */
-  #checkpoint: { payload: Uint8Array; readonly rest: Iterator<Uint8Array, undefined, undefined>; isFirst: boolean } | null = null;
+  #checkpoint: { payload: Uint8Array; readonly rest: Iterator<Uint8Array, undefined, undefined>; readonly highestId: number; isFirst: boolean } | null = null;
   #nextBlock: number;
   #previousChecksum: number;
   #lastTime: number;
@@ -354,8 +354,9 @@ export class Tail {
     this.#current = { ready, index, seed: this.#seed(ready), nextOffset: this.#settings.alignment, holdsData: false };
     this.#rotationRequested = false;
     stats.segments++;
-    const rest = checkpointPayloads(checkpointOf(this.#settings.recovered.table), checkpointPayloadBytesMax(this.#settings));
-    this.#checkpoint = { payload: rest.next().value ?? emptyBytes, rest, isFirst: true };
+    const { table } = this.#settings.recovered;
+    const rest = checkpointPayloads(checkpointOf(table), checkpointPayloadBytesMax(this.#settings));
+    this.#checkpoint = { payload: rest.next().value ?? emptyBytes, rest, highestId: table.nextId - 1, isFirst: true };
     onSegment(index);
     return true;
   }
@@ -375,7 +376,7 @@ export class Tail {
       let flags = kindBits(frameKind.checkpoint);
       if (!isFirst) flags |= frameFlag.groupContinued;
       if (!isLast) flags |= frameFlag.groupGoesOn;
-      this.putFrame(block, flags, 0, 0, payload);
+      this.putFrame(block, flags, 0, checkpoint.highestId, payload);
       checkpoint.isFirst = false;
       checkpoint.payload = following ?? emptyBytes;
     }

@@ -114,12 +114,12 @@ export class BoardWriter {
     return place;
   }
 
-  update(place: number, { first, last, durable }: BoardNumbers): void {
+  update(place: number, { first, last, durable }: BoardNumbers, exists: boolean): void {
     const at = place / 8;
     this.#views.store(at + field.first, first);
     this.#views.store(at + field.last, last);
     this.#views.store(at + field.durable, durable);
-    if (last > 0) this.#views.store(at + field.exists, 1);
+    this.#views.store(at + field.exists, exists ? 1 : 0);
   }
 
   updateStats(lanes: readonly LogStats[]): void {
@@ -191,7 +191,7 @@ export class BoardReader {
     return this.#views.load(place / 8 + field.lane);
   }
 
-  /** Names of the partitions that ever had a record, lane by lane, in the order in which they became known. */
+  /** Names of the partitions that exist, lane by lane, in the order in which they became known. */
   existing(): string[] {
     this.#readOn();
     const found = [...this.#places].filter(([, place]) => this.#views.load(place / 8 + field.exists) === 1);

@@ -37,6 +37,7 @@ export const commandKind = {
   close: 12,
   /** A producer's call: append once. */
   call: 13,
+  drop: 14,
 } as const;
 
 export type CommandKind = (typeof commandKind)[keyof typeof commandKind];

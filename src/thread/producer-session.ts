@@ -236,6 +236,11 @@ export class ProducerSession {
           this.#answer(token, served, done.then(() => 0));
           break;
         }
+        case commandKind.drop: {
+          const served = this.#served(partition);
+          this.#answer(token, served, served.partition.drop().then(() => 0));
+          break;
+        }
         case commandKind.rotate:
           log.rotate();
           break;

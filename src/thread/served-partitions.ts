@@ -61,8 +61,8 @@ export class ServedPartitions {
   }
 
   #write(served: ServedPartition): void {
-    const { firstSeq, lastSeq, durableSeq } = served.partition;
-    this.#board.update(served.place, { first: firstSeq, last: lastSeq, durable: durableSeq });
+    const { firstSeq, lastSeq, durableSeq, exists } = served.partition;
+    this.#board.update(served.place, { first: firstSeq, last: lastSeq, durable: durableSeq }, exists);
     if (durableSeq < lastSeq) this.#lagging.add(served);
     else this.#lagging.delete(served);
   }

@@ -120,6 +120,10 @@ export class ThreadPartition implements Partition {
     await this.#bound(commandKind.truncate, "after", after);
   }
 
+  async drop(): Promise<void> {
+    await this.#connection.call(commandKind.drop, this.number());
+  }
+
   /** Its number with this producer; the lane's thread knows from now on which partition that is. Hot. */
   number(): number {
     if (!this.#isNamed && this.#connection.state === "open") {

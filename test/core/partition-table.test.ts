@@ -13,7 +13,7 @@ function filled(last: number): PartitionState {
 
 const numbers = (state: PartitionState): number[] => [state.firstSequence, state.lastSequence, state.placedSequence, state.durableSequence];
 
-test("ids are dense, given once, in order of definition; names are found by name and id", () => {
+test("ids are given once, in order of definition; names are found by name and id", () => {
   const table = new PartitionTable();
   const reserved = table.reserve("reserved");
   assert.deepEqual([reserved.id, table.size, table.nextId], [0, 1, 1]);
@@ -25,9 +25,28 @@ test("ids are dense, given once, in order of definition; names are found by name
   assert.deepEqual([table.byName("none"), table.byId(0), table.byId(3), table.byName("__proto__")], [undefined, undefined, undefined, undefined]);
   table.reserve("never written");
   assert.deepEqual([...table].map((state) => state.name), ["first", "reserved"]);
-  for (const wrong of [() => table.define(5, "gap"), () => table.define(1, "again"), () => table.reserve("first"), () => table.assignId(first)]) {
+  for (const wrong of [() => table.define(1, "again"), () => table.define(2, "again"), () => table.reserve("first"), () => table.assignId(first)]) {
     assert.throws(wrong, { name: "RingwallAssertionError" });
   }
+});
+
+test("a dropped partition's id has no partition and is not given out again, its name is free; high ids cost no more than low ones", () => {
+  const table = new PartitionTable();
+  const [a, b] = [table.define(1, "a"), table.define(2, "b")];
+  const bytes = table.checkpointBytes;
+  b.lastSequence = 7;
+  table.drop(b);
+  assert.deepEqual([b.life, b.lastSequence, table.byId(2), table.byName("b"), table.nextId, table.size, table.drops], ["dropped", 0, undefined, undefined, 3, 1, 1]);
+  const again = table.define(4_000_000_000, "b");
+  assert.deepEqual([table.byId(4_000_000_000), table.nextId, [...table]], [again, 4_000_000_001, [a, again]]);
+  assert.equal(table.checkpointBytes, bytes);
+  table.drop(again);
+  table.noteHighestId(7);
+  assert.deepEqual([[...table], table.nextId], [[a], 4_000_000_001]);
+  table.releaseName(a);
+  const meanwhile = table.reserve("a");
+  table.keepName(a);
+  assert.deepEqual([table.byName("a"), table.byId(1), meanwhile.life], [a, a, "dropped"]);
 });
 
 test("trim: forwards only, and beyond the end the partition goes on behind it", () => {

@@ -6,7 +6,7 @@ import { Replay } from "#src/core/replay.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
 import { frameBytes, frameFlag, frameHeaderBytes } from "#src/format/frame.js";
 import { Memory } from "#src/format/memory.js";
-import { checkpoint, define, entry, fragments, group, record, trim, truncate, type TestFrame } from "../recovery/log-builder.js";
+import { checkpoint, define, drop, entry, fragments, group, record, trim, truncate, type TestFrame } from "../recovery/log-builder.js";
 
 const blockBytes = 1024 * 1024;
 
@@ -99,6 +99,26 @@ test("an open group changes nothing until its last frame, and nothing at all whe
   assert.deepEqual([lane.replay.table.byName("a")?.lastSequence, lane.replay.discardedFrames, lane.replay.contradictions], [1, 2, []]);
   assert.deepEqual(lane.index.voids, [{ from: 4096 + blockBytes + 64, to: 4096 + blockBytes + 64 + 2 * frameBytes(3) }]);
   assert.equal(lane.index.isVoid(4096 + blockBytes + 64), true);
+});
+
+test("a dropped partition is gone with its losses; its name is free, its id is not, whatever the next checkpoint lists", () => {
+  const lane = new Lane().block([...checkpoint([entry(1, "a", 3), entry(2, "b", 0)]), drop(2), drop(1), define(3, "a"), record(3, 1, "anew"), drop(3)]);
+  lane.nextSegment().block([...checkpoint([]).map((frame) => ({ ...frame, sequence: 3 })), define(4, "a"), record(4, 1, "again")]);
+  lane.replay.finish();
+  assert.deepEqual([states(lane.replay), lane.replay.contradictions], [[[4, "a", 1, 1, 1, 1, []]], []]);
+  assert.deepEqual(new Lane().block([...checkpoint([]).map((frame) => ({ ...frame, sequence: 3 })), define(3, "a")]).replay.contradictions.length, 1);
+});
+
+test("frames of a dropped partition, and a checkpoint that lists it, contradict; behind a gap a checkpoint without it tells of the drop", () => {
+  const begun = (): Lane => new Lane().block([...checkpoint([entry(1, "a", 3), entry(2, "b", 1)])]);
+  assert.match(begun().block([drop(1), record(1, 4, "x")]).replay.contradictions[0]!.reason, /partition 1 is not defined/);
+  assert.match(begun().block([drop(1)]).nextSegment().block(checkpoint([entry(1, "a", 3), entry(2, "b", 1)])).replay.contradictions[0]!.reason, /was dropped/);
+  assert.match(begun().nextSegment().block(checkpoint([entry(2, "b", 1)])).replay.contradictions[0]!.reason, /lacks a partition/);
+  const gap = begun();
+  gap.replay.handleGap(1000);
+  gap.nextSegment().block(checkpoint([entry(2, "b", 1)]));
+  gap.replay.finish();
+  assert.deepEqual([states(gap.replay), gap.replay.losses.ranges(gap.replay.table), gap.replay.contradictions], [[[2, "b", 1, 1, 1, 1, []]], [], []]);
 });
 
 test("a truncation between two fragments ends the record: what follows of it is none", () => {

@@ -68,6 +68,10 @@ export function trim(partition: number, first: number): TestFrame {
   return { kind: frameKind.trim, partition, sequence: first, payload: new Uint8Array(0) };
 }
 
+export function drop(partition: number): TestFrame {
+  return { kind: frameKind.drop, partition, sequence: 0, payload: new Uint8Array(0) };
+}
+
 export function truncate(partition: number, last: number): TestFrame {
   return { kind: frameKind.truncate, partition, sequence: last, payload: new Uint8Array(0) };
 }

@@ -93,7 +93,8 @@ export class Client {
     else if (dice < 52) this.#write();
     else if (dice < 66) this.#enqueue();
     else if (dice < 71) this.#sync();
-    else if (dice < 76) this.#trim();
+    else if (dice < 75) this.#trim();
+    else if (dice < 76) this.#drop();
     else if (dice < 81) this.#truncate();
     else if (dice < 84) this.#rotate();
     else if (dice < 94) this.#read("read");
@@ -212,6 +213,18 @@ export class Client {
     say(`trim ${partition.name} before ${String(before)}`);
     const step = before > first && !this.#isDead ? this.#lane(partition.lane).add({ kind: "trim", partition: partition.name, before, accepted: false }) : null;
     this.#follow("trim", partition.trim(before), step, () => true);
+  }
+
+  #drop(): void {
+    const { say, met } = this.#options;
+    const partition = this.#partition();
+    if (partition.lastSeq !== this.#image(partition).last) return;
+    say(`drop ${partition.name}`);
+    const promise = partition.drop();
+    if (!this.#isDead && partition.lastSeq !== 0) this.#options.fail(`${partition.name} holds something after it was dropped`);
+    const step = this.#isDead ? null : this.#lane(partition.lane).add({ kind: "drop", partition: partition.name, accepted: false });
+    this.#follow("drop", promise, step, () => true);
+    met("drop");
   }
 
   #truncate(): void {

@@ -20,7 +20,8 @@ export type Step =
   /** What the cuts take away goes when the items come, or neither. */
   | { readonly kind: "records"; readonly cuts: readonly ModelCut[]; readonly items: readonly ModelItem[]; accepted: boolean }
   | { readonly kind: "trim"; readonly partition: string; readonly before: number; accepted: boolean }
-  | { readonly kind: "truncate"; readonly partition: string; readonly after: number; accepted: boolean };
+  | { readonly kind: "truncate"; readonly partition: string; readonly after: number; accepted: boolean }
+  | { readonly kind: "drop"; readonly partition: string; accepted: boolean };
 
 export interface PartitionImage {
   first: number;
@@ -97,9 +98,9 @@ export class LaneModel {
     return index < 0 ? -1 : this.folded + index;
   }
 
-  /** Whether a truncation of the partition is under way. */
+  /** Whether a truncation of the partition is under way, or its drop. */
   isTruncating(partition: string): boolean {
-    return this.steps.some((step) => cutsOf(step).some((cut) => cut.partition === partition));
+    return this.steps.some((step) => step.kind !== "trim" && isControl(step, partition));
   }
 
   /** Steps below `number` are certain. Returns what contradicts, or null. */
@@ -147,6 +148,7 @@ export function apply(image: LaneImage, step: Step): string | null {
     return problem;
   }
   if (step.kind === "truncate") truncate(image, step);
+  else if (step.kind === "drop") image.delete(step.partition);
   else {
     const state = imageOf(image, step.partition);
     for (let sequence = state.first; sequence < step.before; sequence++) state.records.delete(sequence);
@@ -169,7 +171,7 @@ function cutsOf(step: Step): readonly ModelCut[] {
 
 /** Whether the step takes records away, of one partition or any. */
 export function isControl(step: Step, partition?: string): boolean {
-  const touched = step.kind === "trim" ? [step] : cutsOf(step);
+  const touched = step.kind === "trim" || step.kind === "drop" ? [step] : cutsOf(step);
   return touched.some((control) => partition === undefined || control.partition === partition);
 }
 

@@ -96,6 +96,7 @@ export class LiveReader {
       case "RINGWALL_CLOSED":
       case "RINGWALL_TRIMMED":
       case "RINGWALL_NOT_FOUND":
+      case "RINGWALL_DROPPED":
         return;
       case "RINGWALL_POISONED":
         if (plan.flavour === "crashes") fail(`${what} failed`, error);

@@ -220,7 +220,7 @@ class Run {
     } catch (error) {
       const { flavour } = this.#plan;
       const code = error instanceof RingwallError ? error.code : "";
-      if (code === "RINGWALL_TRIMMED" || code === "RINGWALL_NOT_FOUND" || (flavour === "damage" && code === "RINGWALL_DAMAGED")) return;
+      if (code === "RINGWALL_TRIMMED" || code === "RINGWALL_DROPPED" || code === "RINGWALL_NOT_FOUND" || (flavour === "damage" && code === "RINGWALL_DAMAGED")) return;
       // Trimmed or truncated since: its segments may be gone, and this reader does not look again.
       const isTrimmed = (this.#lanes[partition.lane]?.view.get(name)?.first ?? 1) > due;
       if (code === "RINGWALL_DAMAGED" && (isTrimmed || witness.isLaneDisturbed())) return;
