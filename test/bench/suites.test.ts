@@ -53,6 +53,19 @@ for (const { backend, skip } of backends) {
       assert.equal(numberAt(documents[0] ?? {}, "facts.backend"), backend);
     });
 
+    test("open: a line per number of partitions, with what they keep in memory", async () => {
+      const documents = await documentsOf(["open", "--backend", backend, "--partitions", "10,2000", "--bytes", "1MiB", "--record-bytes", "100", ...round]);
+      demandSuite(documents, { bench: "open", contenders: ["10 partitions", "2000 partitions"], rounds: 2, worked: ["openMillis", "scannedBytes", "segments"] });
+      const heap = numberAt(documents[1] ?? {}, "median.heapBytesPerPartition") as number;
+      assert.ok(heap > 50 && heap < 1000, `${heap} bytes per partition`);
+    });
+
+    test("tailers: every record comes to every tail", async () => {
+      const documents = await documentsOf(["tailers", "--backend", backend, "--tailers", "1,20", ...round]);
+      demandSuite(documents, { bench: "tailers", contenders: ["1 tail", "20 tails"], rounds: 2, worked: ["recordsPerSecond", "cpuMicrosPerRecord", "recordsPerBatch", "records"] });
+      assert.equal(numberAt(documents[1] ?? {}, "ratios.to"), "1 tail");
+    });
+
     test("partitions: ratios to the first", async () => {
       const documents = await documentsOf(["partitions", "--backend", backend, "--callers", "4", "--partitions", "1,50", ...callers]);
       demandSuite(documents, { bench: "partitions", contenders: ["1 partition", "50 partitions"], rounds: 2, worked: appendFigures });

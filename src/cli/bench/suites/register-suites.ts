@@ -50,6 +50,29 @@ const suites: readonly SuiteCommand[] = [
     load: async () => (await import("./callers-suites.js")).partitionsSuite,
   },
   {
+    name: "open",
+    description: "opening a log of many partitions, and the memory that they take while nothing happens",
+    example: "ringwall bench open --dir . --partitions 1000,100000,200000 --bytes 1GiB",
+    seconds: 0,
+    repeat: 3,
+    options: (command) => withSpace(command)
+      .option("--partitions <list>", "a log each", listOf(1_000_000), [1000, 100_000])
+      .option("--bytes <bytes>", "payload of a log; at least a record for each partition", atMost(64 * 1024 ** 3, parsePositiveBytes), 256 * 1024 ** 2)
+      .option("--record-bytes <bytes>", "of each record", atMost(recordBytesMax, parsePositiveBytes), 1024),
+    load: async () => (await import("./open-suite.js")).openSuite,
+  },
+  {
+    name: "tailers",
+    description: "one writer in bulk, and many tails that follow its partition",
+    example: "ringwall bench tailers --dir . --tailers 1,1000",
+    seconds: 3,
+    repeat: 3,
+    options: (command) => withSpace(command)
+      .option("--tailers <list>", "how many tails", listOf(100_000), [1, 1000])
+      .option("--bytes <bytes>", "of each record", atMost(recordBytesMax, parsePositiveBytes), 100),
+    load: async () => (await import("./tailers-suite.js")).tailersSuite,
+  },
+  {
     name: "modes",
     description: "each feature of the backend alone, on and off",
     example: "ringwall bench modes --dir . --features sqpoll,completion",
