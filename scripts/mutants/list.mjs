@@ -13,7 +13,7 @@
 import { space } from "./list-space.mjs";
 import { producerMutants } from "./producer-mutants.mjs";
 import { readerMutants } from "./reader-mutants.mjs";
-import { retaining } from "./retention.mjs";
+import { timeMutants } from "./time-mutants.mjs";
 
 const lives = { seeds: 200 };
 
@@ -503,4 +503,4 @@ const backends = [
   },
 ];
 
-export const mutants = [...writing, ...space, ...retaining, ...opening, ...format, ...recovering, ...reading, ...producerMutants, ...readerMutants, ...backends];
+export const mutants = [...writing, ...space, ...timeMutants, ...opening, ...format, ...recovering, ...reading, ...producerMutants, ...readerMutants, ...backends];

@@ -188,15 +188,39 @@ test("truncated records don't stand for those written anew: age takes what the s
   const log = await place.open(optionsWith({ maxAgeMs: 40_000 }));
   const raft = log.partition("raft");
   for (let count = 0; count < 10; count++) await raft.append(`old ${count}`);
-  await raft.truncate(4);
   await seal(place, log);
   await place.wait(20_000);
+  await raft.truncate(4);
   for (let count = 0; count < 8; count++) await raft.append(`new ${count}`);
   await seal(place, log);
   await place.wait(22_000);
   assert.deepEqual([raft.firstSeq, raft.lastSeq], [5, 12]);
   assert.deepEqual(await contents(raft), Array.from({ length: 8 }, (_, index) => `new ${index}`));
   await log.close();
+});
+
+test("a truncation that waits for its turn: retention doesn't take the records written anew behind it for old ones", async () => {
+  let gone = 0;
+  for (let moment = 20; moment < 60; moment++) {
+    const place = new Place(moment);
+    const log = await place.open(optionsWith({ maxBytes: 5 * segmentBytes }, { bufferCount: 2 }));
+    const raft = log.partition("raft");
+    await raft.appendBatch(Array.from({ length: 10 }, (_, index) => `old ${index}`));
+    // With one of these the fifth segment begins, and the first is given up.
+    const noise = (): Promise<number> => log.partition("noise").append("x".repeat(7000));
+    for (let count = 0; count < 40; count++) await noise();
+    for (let count = 0; count < moment; count++) await noise();
+    // More than the buffers hold: the truncation waits behind them.
+    const waiting = Array.from({ length: 12 }, noise);
+    const truncated = raft.truncate(2).then(() => true, () => false);
+    const appended = raft.appendBatch(Array.from({ length: 5 }, (_, index) => `new ${index}`));
+    await Promise.all([...waiting, appended]);
+    await place.wait(100);
+    if (await truncated) assert.ok(raft.firstSeq <= 3, `moment ${moment}: "raft" begins at ${raft.firstSeq}, and what was written anew at 3`);
+    if (raft.firstSeq > 1) gone++;
+    await log.close();
+  }
+  assert.ok(gone > 5, `${gone} of 40`);
 });
 
 test("thousands of partitions in a segment: their trims share some blocks, and appends go on between them", async () => {
