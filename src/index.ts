@@ -5,7 +5,7 @@ export type { PartitionRetention, RetentionOption } from "./core/retention.js";
 export type { BackupOptions, BackupProgress, BackupReport } from "./log/backup/backup.js";
 export type { Cursor } from "./log/cursor.js";
 export type { CursorMove, LogHandle, LogInfo, LogStats, PartitionOptions, RecordItem, TruncateItem, WriteItem } from "./log/log.js";
-export type { DurabilityOption, LogOptions, SqpollOption } from "./log/options.js";
+export type { DurabilityOption, LogOptions, ReclaimEvent, ReclaimOption, SqpollOption } from "./log/options.js";
 export type { AppendBatchOptions, Partition, ProducerOptions } from "./log/partition.js";
 export type { PartitionTimes } from "./log/read-times.js";
 export type { LogRecord, ReadOptions, TailOptions } from "./log/reader.js";

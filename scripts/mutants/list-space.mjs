@@ -54,8 +54,20 @@ export const space = [
   {
     name: "live segment recycled",
     breaks: "A segment goes although a record in it was neither trimmed nor truncated.",
-    edits: [{ file: "src/log/segment-shelf.ts", find: "lastLive(segment, run, state) >= state.firstSequence", replace: "lastLive(segment, run, state) > state.firstSequence" }],
+    edits: [{ file: "src/log/segment-shelf.ts", find: "lastLive(state, segment, run.lastSequence, isMoved) >= state.firstSequence", replace: "lastLive(state, segment, run.lastSequence, isMoved) > state.firstSequence" }],
     catchers: [lives],
+  },
+  {
+    name: "freed without copies",
+    breaks: "Segments at the head go although their live records were not moved on.",
+    edits: [{ file: "src/log/reclaim.ts", find: "if (!(await this.#move(await this.#roundOf(segments)))) return;", replace: "" }],
+    catchers: [{ test: "log/reclaim.test", name: "a partition that is never trimmed" }],
+  },
+  {
+    name: "moved after it was truncated",
+    breaks: "A copy is placed of a record that was truncated since it was read.",
+    edits: [{ file: "src/log/placer.ts", find: "if (operation.itemBytes === 0 && !this.#isLive(item)) operation.itemIndex++;\n      else if", replace: "if" }],
+    catchers: [{ test: "log/reclaim.test", name: "what is truncated between" }],
   },
   {
     name: "half a group recycled",

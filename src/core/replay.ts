@@ -7,10 +7,11 @@
 
 import { isStorable, joinHalves, roundUp8, storedNumberMax } from "../base/numbers.js";
 import { decodeCheckpoint, decodePartitionName, storedTruncationsMax, type CheckpointEntry } from "../format/checkpoint.js";
-import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax } from "../format/frame.js";
+import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax, movedTimeBytes } from "../format/frame.js";
 import type { Memory } from "../format/memory.js";
 import { LostDefinitions } from "./lost-definitions.js";
 import { LossLedger } from "./loss-ledger.js";
+import type { MovedStretch } from "./moved-stretch.js";
 import { PartitionTable, type PartitionState } from "./partition-table.js";
 import { PendingGroup, type FrameFacts } from "./pending-group.js";
 import { settleCheckpoint } from "./settle-checkpoint.js";
@@ -42,6 +43,7 @@ type GroupState =
 
 /** The record whose fragments are being applied. */
 interface OpenRecord {
+  readonly isMoved: boolean;
   readonly partition: number;
   readonly sequence: number;
   readonly blockOffset: number;
@@ -86,6 +88,8 @@ export class Replay {
   #gap = false;
   #gapBytes = 0;
   #gaps = 0;
+  /** Stretches of moved records that have an entry behind the last gap. */
+  #stretches = new Set<MovedStretch>();
   /** A truncation was taken to lie in a gap. */
   #hasGuessed = false;
   readonly #frame: FrameFacts = {
@@ -132,6 +136,7 @@ export class Replay {
     // A search for what comes next must never start before the gap: every run that goes on begins with an entry.
     this.#gaps++;
     this.#runKey = -this.#gaps;
+    this.#stretches = new Set();
   }
 
   #countMissing(bytes: number): void {
@@ -327,7 +332,7 @@ export class Replay {
     if (kind === frameKind.define) return this.#define(frame.partition, frame.name ?? "");
     const state = this.#stateOf(frame.partition);
     if (state === undefined) return;
-    if (kind === frameKind.data) return this.#applyData(state);
+    if (kind === frameKind.data || kind === frameKind.moved) return this.#applyRecord(state, kind === frameKind.moved);
     // A record in fragments does not go on behind it.
     this.#record = null;
     if (kind === frameKind.drop) return this.table.drop(state);
@@ -337,14 +342,14 @@ export class Replay {
     else this.#contradict(`a frame of unknown kind ${String(kind)}`);
   }
 
-  #applyData(state: PartitionState): void {
+  #applyRecord(state: PartitionState, isMoved: boolean): void {
     const frame = this.#frame;
     const open = this.#record;
     this.#record = null;
     if (hasFlag(frame.kindAndFlags, frameFlag.recordContinued)) {
-      if (open === null || open.partition !== frame.partition || open.sequence !== frame.sequence) {
+      if (open === null || open.isMoved !== isMoved || open.partition !== frame.partition || open.sequence !== frame.sequence) {
         this.#contradict("a record goes on that never began");
-        this.losses.suspectVerified(frame.partition, frame.sequence);
+        if (!isMoved) this.losses.suspectVerified(frame.partition, frame.sequence);
         return;
       }
       open.payloadBytes += frame.payloadBytes;
@@ -352,16 +357,42 @@ export class Replay {
       else this.#place(state, open, frame.time);
       return;
     }
-    if ((frame.sequence !== state.lastSequence + 1 || !isStorable(frame.sequence)) && !this.#bridge(state)) return;
+    if (isMoved) {
+      if (!this.#isMovable(state)) return;
+    } else if ((frame.sequence !== state.lastSequence + 1 || !isStorable(frame.sequence)) && !this.#bridge(state)) return;
     const record = {
-      partition: frame.partition, sequence: frame.sequence, payloadBytes: frame.payloadBytes,
+      isMoved, partition: frame.partition, sequence: frame.sequence, payloadBytes: frame.payloadBytes,
       blockOffset: frame.blockOffset, frameOffset: frame.frameOffset, index: frame.index,
     };
     if (hasFlag(frame.kindAndFlags, frameFlag.recordGoesOn)) this.#record = record;
     else this.#place(state, record, frame.time);
   }
 
+  /** A moved record must be one that the partition has. */
+  #isMovable(state: PartitionState): boolean {
+    const { sequence, payloadBytes } = this.#frame;
+    if (payloadBytes >= movedTimeBytes && sequence >= state.firstSequence && sequence <= state.lastSequence) return true;
+    if (!this.#gap) this.#contradict(`record ${String(sequence)} of partition ${JSON.stringify(state.name)} is moved, which has ${String(state.firstSequence)} to ${String(state.lastSequence)}`);
+    if (payloadBytes < movedTimeBytes || !isStorable(sequence) || sequence <= state.lastSequence) return false;
+    // It was appended in the gap. That it can be read all the same is seen at the end (moved-losses.ts).
+    this.losses.lose(state.id, state.lastSequence + 1, sequence);
+    state.lastSequence = sequence;
+    return true;
+  }
+
+  #placeMoved({ index, partition, sequence, blockOffset, frameOffset, payloadBytes }: OpenRecord, time: number): void {
+    const stretch = index.movedStretch(partition, sequence);
+    if (this.#gaps > 0 && !this.#stretches.has(stretch)) {
+      stretch.demandEntry();
+      this.#stretches.add(stretch);
+    }
+    stretch.note(sequence, blockOffset, frameOffset, payloadBytes, time);
+    if (time > this.lastTime) this.lastTime = time;
+    this.records++;
+  }
+
   #place(state: PartitionState, record: OpenRecord, time: number): void {
+    if (record.isMoved) return this.#placeMoved(record, time);
     state.lastSequence = record.sequence;
     const { index, sequence, blockOffset, frameOffset, payloadBytes } = record;
     const runKey = index === this.#index ? this.#runKey : index.segment;
@@ -406,8 +437,10 @@ export class Replay {
   /** `#frame` is whole but can't be applied. */
   #suspect(): void {
     const { kindAndFlags, partition, sequence } = this.#frame;
-    if (kindOf(kindAndFlags) === frameKind.data) this.losses.suspectVerified(partition, sequence);
-    else this.losses.handleDoubt();
+    const kind = kindOf(kindAndFlags);
+    if (kind === frameKind.data) this.losses.suspectVerified(partition, sequence);
+    // What a moved record costs is seen at the end, where no other copy covers it.
+    else if (kind !== frameKind.moved) this.losses.handleDoubt();
   }
 
   #define(id: number, name: string): void {

@@ -5,6 +5,7 @@
 
 import { assert } from "../base/assert.js";
 import { GrowingRun, GrowingRuns } from "./growing-runs.js";
+import { MovedStretch } from "./moved-stretch.js";
 import { PackedRuns } from "./packed-runs.js";
 import { countUpTo, type RunNumbers, type SegmentRuns } from "./segment-runs.js";
 
@@ -28,6 +29,8 @@ export class SegmentIndex {
   /** Milliseconds since 1970; frames count their time from here. */
   readonly baseTime: number;
   #runs: GrowingRuns | PackedRuns = new GrowingRuns();
+  /** Records that were moved on into this segment: per partition stretches of contiguous sequences, in order of place. */
+  readonly moved = new Map<number, MovedStretch[]>();
   readonly epochs: EpochStart[] = [];
   /** Ascending. */
   readonly voids: Void[] = [];
@@ -42,6 +45,7 @@ export class SegmentIndex {
   endOffset: number;
   readonly firstOffset: number;
   #restored = 0;
+  #restoredStretch: MovedStretch | null = null;
 
   constructor(segment: number, baseTime: number, firstOffset: number) {
     this.segment = segment;
@@ -68,7 +72,9 @@ export class SegmentIndex {
 
   /** About what it keeps in memory. */
   get bytes(): number {
-    return fixedBytes + this.#runs.bytes + (this.epochs.length + this.voids.length) * 64;
+    let movedBytes = 0;
+    for (const stretches of this.moved.values()) for (const stretch of stretches) movedBytes += stretch.bytes;
+    return fixedBytes + this.#runs.bytes + movedBytes + (this.epochs.length + this.voids.length) * 64;
   }
 
   /** The run of that key, which begins here if there is none. */
@@ -83,13 +89,34 @@ export class SegmentIndex {
 
   /** A run as it was stored, with the entries of the calls of `restoreEntry` that follow. */
   restoreRun(key: number, numbers: RunNumbers): void {
+    this.#restoredStretch = null;
     this.#restored = this.growing.open(key);
     this.growing.restore(this.#restored, numbers);
   }
 
   /** Entries come in ascending order. */
   restoreEntry(sequence: number, blockOffset: number, frameOffset: number): void {
-    this.growing.addEntry(this.#restored, sequence, blockOffset, frameOffset);
+    if (this.#restoredStretch === null) this.growing.addEntry(this.#restored, sequence, blockOffset, frameOffset);
+    else this.#restoredStretch.addEntry(sequence, blockOffset, frameOffset);
+  }
+
+  /** The stretch that a moved record belongs to: the last one, which it continues, or a new one. */
+  movedStretch(partition: number, sequence: number): MovedStretch {
+    const stretches = this.moved.get(partition);
+    const last = stretches?.[stretches.length - 1];
+    return last !== undefined && last.lastSequence + 1 === sequence ? last : this.#addStretch(partition, new MovedStretch());
+  }
+
+  /** As `restoreRun`, of moved records: in order of place. */
+  restoreStretch(partition: number, numbers: RunNumbers): void {
+    this.#restoredStretch = this.#addStretch(partition, MovedStretch.restored(numbers));
+  }
+
+  #addStretch(partition: number, stretch: MovedStretch): MovedStretch {
+    const stretches = this.moved.get(partition);
+    if (stretches === undefined) this.moved.set(partition, [stretch]);
+    else stretches.push(stretch);
+    return stretch;
   }
 
   /** Counts one block that begins at `offset`. Blocks come in order, back to back. */

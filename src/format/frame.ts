@@ -11,7 +11,7 @@
 // Pure. The portable kernels here are the reference for the native ones; docs/FORMAT.md is normative.
 
 import { crc32c, crc32cNumber } from "../base/crc32c.js";
-import { highHalf, joinHalves, lowHalf, roundUp8 } from "../base/numbers.js";
+import { highHalf, isStorable, joinHalves, lowHalf, readU64, roundUp8 } from "../base/numbers.js";
 import type { Memory } from "./memory.js";
 
 export const frameHeaderBytes = 24;
@@ -29,9 +29,21 @@ export const frameKind = {
   truncate: 4,
   /** State of the partition table, at the start of a segment (format/checkpoint.ts). The sequence field is the highest id given out so far. */
   checkpoint: 5,
+  /** A record of an older segment, written again so that the segment can go. Payload: u64 time of the record, then its bytes, or a fragment of both. */
+  moved: 6,
   /** The partition is gone, with all its records; its id is never given out again. */
   drop: 7,
 } as const;
+
+/** In front of a moved record's bytes: when the record was appended, milliseconds since 1970. */
+export const movedTimeBytes = 8;
+
+/** Null when the payload is too short for it, or no number that a log writes stands there. */
+export function movedTimeOf(payload: Uint8Array): number | null {
+  if (payload.length < movedTimeBytes) return null;
+  const time = readU64(new DataView(payload.buffer, payload.byteOffset, movedTimeBytes), 0);
+  return isStorable(time) ? time : null;
+}
 
 export type FrameKind = (typeof frameKind)[keyof typeof frameKind];
 

@@ -67,6 +67,7 @@ export interface IndexSource {
   readonly voids: readonly { readonly from: number; readonly to: number }[];
   /** Ascending. */
   readonly runs: Iterable<readonly [partition: number, run: SourceRun]> & { readonly size: number };
+  readonly moved: ReadonlyMap<number, readonly SourceRun[]>;
 }
 
 /** What a body is decoded into. */
@@ -76,6 +77,8 @@ export interface IndexTarget {
   readonly voids: { readonly from: number; readonly to: number }[];
   /** The entries that follow are the run's. */
   restoreRun(partition: number, run: StoredRun): void;
+  /** A stretch of moved records; the entries that follow are its own. */
+  restoreStretch(partition: number, run: StoredRun): void;
   restoreEntry(sequence: number, blockOffset: number, frameOffset: number): void;
 }
 
@@ -120,7 +123,7 @@ export function encodeIndexFile(index: IndexSource, uuid: Uint8Array, lane: numb
   view.setUint32(92, crc32c(bytes, 0, indexHeaderBytes), true);
   writeU64(view, 96, lastTime);
   view.setUint32(104, bytes.length - indexHeaderBytes, true);
-  view.setUint32(108, index.runs.size, true);
+  view.setUint32(108, runCount(index), true);
   view.setUint32(112, index.epochs.length, true);
   view.setUint32(116, index.voids.length, true);
   view.setUint32(120, index.goesOn ? 1 : 0, true);
@@ -191,11 +194,13 @@ function decodeVoids(reader: VarintReader, { voidCount, endOffset }: IndexHeader
 }
 
 function decodeRuns(reader: VarintReader, header: IndexHeader, target: IndexTarget): boolean {
-  let partition = 0;
+  let key = 0;
   for (let index = 0; index < header.runCount && reader.valid; index++) {
     const step = reader.read();
-    partition += step;
-    if (step === 0 || partition > u32Max || !decodeRun(reader, header, partition, target)) return false;
+    key += step;
+    // A partition has one run of fresh records and any number of stretches of moved ones.
+    if (key < 2 || Math.floor(key / 2) > u32Max || (step === 0 && key % 2 === 0)) return false;
+    if (!decodeRun(reader, header, key, target)) return false;
   }
   return reader.valid;
 }
@@ -223,15 +228,38 @@ function encodeBody(writer: VarintWriter, index: IndexSource): number {
     writer.write(range.to - range.from);
     from = range.to;
   }
-  let partition = 0;
+  let before = 0;
   let lastTime = 0;
-  for (const [id, run] of index.runs) {
-    writer.write(id - partition);
-    partition = id;
+  for (const [key, run] of keyedRuns(index)) {
+    writer.write(key - before);
+    before = key;
     encodeRun(writer, index.baseTime, run);
     if (run.lastTime > lastTime) lastTime = run.lastTime;
   }
   return lastTime;
+}
+
+/** By run key: 2 × partition for fresh records, one more for moved ones. */
+function* keyedRuns({ runs, moved }: IndexSource): Generator<readonly [key: number, run: SourceRun], void> {
+  const others = [...moved].sort(([a], [b]) => a - b);
+  let next = 0;
+  function* movedUpTo(last: number): Generator<readonly [key: number, run: SourceRun], void> {
+    for (; next < others.length && (others[next] as (typeof others)[number])[0] <= last; next++) {
+      const [id, stretches] = others[next] as (typeof others)[number];
+      for (const stretch of stretches) yield [2 * id + 1, stretch];
+    }
+  }
+  for (const [id, run] of runs) {
+    yield* movedUpTo(id - 1);
+    yield [2 * id, run];
+  }
+  yield* movedUpTo(Number.POSITIVE_INFINITY);
+}
+
+function runCount({ runs, moved }: IndexSource): number {
+  let count = runs.size;
+  for (const stretches of moved.values()) count += stretches.length;
+  return count;
 }
 
 function encodeRun(writer: VarintWriter, baseTime: number, run: SourceRun): void {
@@ -255,7 +283,7 @@ function encodeRun(writer: VarintWriter, baseTime: number, run: SourceRun): void
   }
 }
 
-function decodeRun(reader: VarintReader, header: IndexHeader, partition: number, target: IndexTarget): boolean {
+function decodeRun(reader: VarintReader, header: IndexHeader, key: number, target: IndexTarget): boolean {
   const firstSequence = reader.read();
   const lastSequence = firstSequence + reader.read();
   const records = reader.read();
@@ -265,7 +293,9 @@ function decodeRun(reader: VarintReader, header: IndexHeader, partition: number,
   const firstTime = records === 0 ? 0 : header.baseTime + firstDelta;
   const lastTime = records === 0 ? 0 : firstTime + lastDelta;
   if (!isStorable(lastSequence) || !isStorable(firstTime) || !isStorable(lastTime)) return false;
-  target.restoreRun(partition, { firstSequence, lastSequence, records, payloadBytes, firstTime, lastTime });
+  const run = { firstSequence, lastSequence, records, payloadBytes, firstTime, lastTime };
+  if (key % 2 === 0) target.restoreRun(key / 2, run);
+  else target.restoreStretch((key - 1) / 2, run);
   return decodeEntries(reader, header, lastSequence, target);
 }
 

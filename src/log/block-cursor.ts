@@ -9,7 +9,7 @@ import { alignUp } from "../base/numbers.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import { blockHeaderBytes, decodeBlockHeader, hasBlockMagic } from "../format/block.js";
-import { frameBytes, frameFlag, frameFlagsOf, frameHeaderBytes, frameKind, frameKindOf, framePayloadBytes } from "../format/frame.js";
+import { frameBytes, frameFlag, frameFlagsOf, frameHeaderBytes, frameKind, frameKindOf, framePayloadBytes, frameTime, movedTimeBytes, movedTimeOf } from "../format/frame.js";
 import { blockSeed } from "../format/seed.js";
 import type { ReadSource } from "./read-source.js";
 import { joinWindows, type Window } from "./read-window.js";
@@ -67,6 +67,8 @@ const end: CursorOutcome = { kind: "end" };
 /** Kind and the flags of a record's fragments, as they stand in a frame's second word. */
 const shapeMask = 0x0f00_0000 | frameFlag.recordGoesOn | frameFlag.recordContinued;
 const wholeRecord = frameKind.data << 24;
+/** The shape of no frame: moved records take the way of fragments. */
+const noShape = -1;
 
 export class BlockCursor {
   /** The next sequence that is wanted. */
@@ -78,6 +80,8 @@ export class BlockCursor {
   readonly #source: ReadSource;
   readonly #state: PartitionState;
   #index: SegmentIndex | null = null;
+  /** Records of this kind are made; the others are passed over. */
+  #kind: number = frameKind.data;
   #window: Window | null = null;
   #block: BlockView = headerExpected;
   /** Frames in [position, verifiedEnd) are verified. */
@@ -105,8 +109,9 @@ export class BlockCursor {
   }
 
   /** Goes to the first block of a segment. `goesOn`: the record that is open does so there. */
-  enter(index: SegmentIndex, goesOn: boolean): void {
+  enter(index: SegmentIndex, isMoved: boolean, goesOn: boolean): void {
     if (!goesOn) this.#open = null;
+    this.#kind = isMoved ? frameKind.moved : frameKind.data;
     this.#index = index;
     this.#window = null;
     this.#startAt(index.firstOffset, index.firstOffset, headerExpected);
@@ -293,6 +298,8 @@ export class BlockCursor {
     const index = this.#index as SegmentIndex;
     const partition = this.#state.id;
     const baseTime = index.baseTime;
+    const kind = this.#kind;
+    const whole = kind === frameKind.data ? wholeRecord : noShape;
     const isFiltered = index.voids.length > 0 || this.#state.truncations.length > 0;
     const to = this.#verifiedEnd - base;
     let at = this.position - base;
@@ -306,11 +313,11 @@ export class BlockCursor {
       const next = at + frameHeaderBytes + ((payloadBytes + 7) & ~7);
       if (words[word + 2] === partition) {
         const sequence = (words[word + 4] as number) + (words[word + 5] as number) * 4294967296;
-        if (sequence === expected && (shape & shapeMask) === wholeRecord && !(isFiltered && this.#isDead(sequence, at + base))) {
+        if (sequence === expected && (shape & shapeMask) === whole && !(isFiltered && this.#isDead(sequence, at + base))) {
           out.push({ seq: sequence, time: baseTime + (words[word + 3] as number), data: new Uint8Array(buffer, at + frameHeaderBytes, payloadBytes) });
           expected++;
           room--;
-        } else if (((shape >>> 24) & 0xf) === frameKind.data && sequence >= expected && !this.#isDead(sequence, at + base)) {
+        } else if (((shape >>> 24) & 0xf) === kind && sequence >= expected && !this.#isDead(sequence, at + base)) {
           this.expected = expected;
           this.position = at + base;
           const record = this.#takeFragment(window, at, sequence);
@@ -340,8 +347,10 @@ export class BlockCursor {
     const flags = frameFlagsOf(memory, at);
     const part = memory.bytes.subarray(at + frameHeaderBytes, at + frameHeaderBytes + framePayloadBytes(memory, at));
     if ((flags & frameFlag.recordContinued) === 0) {
-      const time = (this.#index as SegmentIndex).baseTime + (memory.words[(at >>> 2) + 3] as number);
-      this.#open = { seq: sequence, time, parts: [part] };
+      const begun = this.#kind === frameKind.moved ? movedRecord(sequence, part) : { seq: sequence, time: (this.#index as SegmentIndex).baseTime + frameTime(memory, at), parts: [part] };
+      const [data] = begun?.parts ?? [];
+      if (data !== undefined && begun !== null && (flags & frameFlag.recordGoesOn) === 0) return { seq: sequence, time: begun.time, data };
+      this.#open = begun;
       return null;
     }
     const open = this.#open;
@@ -357,6 +366,12 @@ export class BlockCursor {
     const index = this.#index as SegmentIndex;
     return this.#state.isTruncated(sequence, index.segment, offset) || (index.voids.length > 0 && index.isVoid(offset));
   }
+}
+
+/** Its first fragment begins with the time at which it was appended. Null when that is missing: replay calls it a contradiction. */
+function movedRecord(seq: number, part: Uint8Array): OpenRecord | null {
+  const time = movedTimeOf(part);
+  return time === null ? null : { seq, time, parts: [part.subarray(movedTimeBytes)] };
 }
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {

@@ -4,6 +4,7 @@ import type { Kernels } from "../format/kernels.js";
 import type { LaneRecord } from "../format/superblock.js";
 import type { RecoveredLane } from "../recovery/recovered-lane.js";
 import type { Storage, WriterFlush } from "../storage/storage.js";
+import type { ResolvedReclaim } from "./options.js";
 
 export type Durability =
   /** An append resolves when its record is on stable media. */
@@ -34,6 +35,8 @@ export interface LaneSettings {
   readonly eagerBytes: number;
   readonly eagerRecords: number;
   readonly beaconMs: number;
+  /** Null: live records stay where they are. */
+  readonly reclaim: ResolvedReclaim | null;
   readonly epoch: number;
   readonly recovered: RecoveredLane;
   /** Changes the lane's record in the superblock, durably. */

@@ -19,6 +19,11 @@ export interface LaneStatsSnapshot {
   /** Records that retention trimmed, and by how many trims. */
   readonly retentionRecords: number;
   readonly retentionTrims: number;
+  /** Of those, segments that went because their live records were moved on; and the bytes that were moved for it. */
+  readonly segmentsReclaimed: number;
+  readonly bytesMoved: number;
+  /** The segment at which moving has stopped, for something in it is damaged; 0: none. */
+  readonly reclaimStoppedAt: number;
   /** From a block's submission to its completion. */
   readonly writeMicros: { readonly p50: number; readonly p99: number; readonly max: number };
 }
@@ -35,6 +40,9 @@ export class LaneStats {
   segmentsReleased = 0;
   retentionRecords = 0;
   retentionTrims = 0;
+  segmentsReclaimed = 0;
+  bytesMoved = 0;
+  reclaimStoppedAt = 0;
   readonly #write: RecordableHistogram = createHistogram();
 
   handleSubmitted(bytes: number, records: number): void {
@@ -60,6 +68,9 @@ export class LaneStats {
       segmentsReleased: this.segmentsReleased,
       retentionRecords: this.retentionRecords,
       retentionTrims: this.retentionTrims,
+      segmentsReclaimed: this.segmentsReclaimed,
+      bytesMoved: this.bytesMoved,
+      reclaimStoppedAt: this.reclaimStoppedAt,
       writeMicros:
         this.#write.count === 0
           ? { p50: 0, p99: 0, max: 0 }

@@ -17,14 +17,16 @@ import type { BlockWriter } from "../storage/storage.js";
 import { later, newAcknowledgement, resolveOfLast } from "./acknowledgement.js";
 import { demandPossible, placedItems, type GroupItem } from "./atomic-group.js";
 import type { BlockBuffer, Resolve } from "./block-buffer.js";
+import { Conditions } from "./conditions.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneSettings } from "./lane-settings.js";
 import { asFailure, poisonedBy, supplyFor } from "./lane-supply.js";
 import { LaneStats } from "./lane-stats.js";
 import { LaneTimers } from "./lane-timers.js";
-import { refuseOperation, type Operation, type PlacedItem, type PlacedRecord, trimItems } from "./operation.js";
-import { OperationQueue } from "./operation-queue.js";
+import { copyWhatWaits, refuseOperation, trimItems, type MovedItem, type Operation, type PlacedItem, type PlacedRecord } from "./operation.js";
+import { backpressure, OperationQueue } from "./operation-queue.js";
 import { Placer } from "./placer.js";
+import { Reclaim } from "./reclaim.js";
 import { copied } from "./record-data.js";
 import { Releases } from "./releases.js";
 import { SegmentShelf } from "./segment-shelf.js";
@@ -48,15 +50,20 @@ export class Lane {
   readonly #tail: Tail;
   readonly #placer: Placer;
   readonly #timers: LaneTimers;
+  readonly #reclaim: Reclaim | null;
   readonly #releases = new Releases({
     inBackground: (task) => this.#inBackground(task),
-    release: () => this.shelf.release(this.table, () => this.#placedIsDurable().then(() => this.#tail.stableBlock), (path) => {
-      this.stats.segmentsReleased++;
-      return this.#supply.recycle(path);
-    }),
+    release: async () => {
+      const freed = await this.shelf.release(this.table, () => this.#placedIsDurable().then(() => this.#tail.stableBlock), (path, isMoved) => {
+        this.stats.segmentsReleased++;
+        if (isMoved) this.stats.segmentsReclaimed++;
+        return this.#supply.recycle(path);
+      });
+      for (const index of freed) this.#reclaim?.handleFreed(index);
+    },
   });
   readonly #queue = new OperationQueue();
-  readonly #conditions: { readonly holds: () => boolean; readonly resolve: () => void }[] = [];
+  readonly #conditions = new Conditions();
   /** Durable segments whose index is being written. */
   readonly #sealing = new Set<LaneSegment>();
   readonly #drains: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
@@ -97,6 +104,7 @@ export class Lane {
       onSegmentDone: (segment) => { this.#seal(segment); },
     });
     this.#placer = new Placer(this.#tail, this.table, this.stats);
+    this.#reclaim = settings.reclaim === null ? null : new Reclaim(this);
     this.#timers = new LaneTimers({
       settings,
       tail: this.#tail,
@@ -241,9 +249,10 @@ export class Lane {
     const items = placedItems(group);
     // Of truncations that take nothing away, an earlier one may be on its way.
     const done = items.length === 0 ? this.sync() : this.#queueRecords(items, 0);
-    this.#copyWhatWaits(items);
+    copyWhatWaits(this.#queue.last, items);
     const records = items.filter((item) => item.kind === "record");
     await done;
+    for (const item of items) if (item.kind === "truncate") this.#reclaim?.handleTruncate(item.state);
     let record = 0;
     return group.map(({ truncate }) => truncate ?? (records[record++] as PlacedRecord).sequence);
   }
@@ -255,6 +264,13 @@ export class Lane {
     if (kind === "truncate") state.lastSequence = Math.min(before, sequence);
     else state.firstAsked = Math.max(before, sequence);
     await this.#inQueue((resolve) => ({ kind, state, sequence, before, resolve }));
+    this.#reclaim?.[kind === "trim" ? "handleTrim" : "handleTruncate"](state);
+  }
+
+  /** Copies of records of old segments. Resolves once they are placed, with their bytes. */
+  async moveOn(items: readonly MovedItem[]): Promise<number> {
+    this.#demandOpen();
+    return this.#inQueue((resolve) => ({ kind: "move", items, itemIndex: 0, itemBytes: 0, placedBytes: 0, resolve }));
   }
 
   /**
@@ -266,6 +282,7 @@ export class Lane {
     const items = trimItems(trims);
     if (items.length === 0) return;
     await this.#inQueue((resolve) => ({ kind: "trims", items, itemIndex: 0, resolve }));
+    for (const { state } of items) this.#reclaim?.handleTrim(state);
   }
 
   /** A partition that exists is gone, and its name free at once. Resolves when that is durable. */
@@ -274,6 +291,7 @@ export class Lane {
     state.life = "dropping";
     this.table.releaseName(state);
     await this.#inQueue((resolve) => ({ kind: "drop", state, undo: () => { this.table.keepName(state); }, resolve }));
+    this.#reclaim?.handleDrop(state);
   }
 
   /** Resolves when everything accepted so far is durable. */
@@ -303,6 +321,11 @@ export class Lane {
    * sealed segment can't be had: then nothing is freed, and the lane goes on.
    */
   async release(): Promise<void> {
+    await this.releaseDead();
+    this.#reclaim?.check();
+  }
+
+  async releaseDead(): Promise<void> {
     await this.#releases.next();
     if (this.#state.kind === "poisoned") throw this.#state.error;
   }
@@ -344,6 +367,7 @@ export class Lane {
 
   async #free(): Promise<void> {
     this.#timers.cancel();
+    await this.#reclaim?.stop();
     await this.#background;
     const kept = [...this.#sealing, ...this.#tail.leaving, ...(this.#tail.current === null ? [] : [this.#tail.current])];
     const files = kept.map((segment) => () => segment.ready.file.close());
@@ -352,6 +376,7 @@ export class Lane {
 
   async #closeCleanly(): Promise<void> {
     this.#settle();
+    await this.#reclaim?.stop();
     if (this.#tail.holdsFrames) this.#tail.closeBlock();
     await this.#until(() => this.#isQuiet());
     await this.#background;
@@ -370,8 +395,6 @@ export class Lane {
   #isQuiet(): boolean {
     return this.#queue.length === 0 && this.#tail.isQuiet;
   }
-
-  // ---- the queue
 
   /** The block into which a single frame for this record can go at once. Hot. */
   #blockFor(state: PartitionState, bytes: number): BlockBuffer | null {
@@ -405,10 +428,7 @@ export class Lane {
       throw trouble.error;
     }
     if (this.#queue.length === 0 || this.#queue.bytes + bytes <= limit) return;
-    throw new RingwallError("RINGWALL_BACKPRESSURE", `${String(this.#queue.bytes)} bytes wait for space, the limit is ${String(limit)}`, {
-      place: { path: this.settings.directory },
-      remedy: "Await log.drain() when log.needDrain is true.",
-    });
+    throw backpressure(this.#queue.bytes, limit, this.settings.directory);
   }
 
   #queueRecords(items: readonly PlacedItem[], value: number): Promise<number> {
@@ -424,16 +444,6 @@ export class Lane {
     if (this.#queue.length > 0) this.stats.waits++;
   }
 
-  /** What still waits must not change under the caller's hands. */
-  #copyWhatWaits(items: PlacedItem[]): void {
-    const operation = this.#queue.last;
-    if (operation?.kind !== "records" || operation.items !== items) return;
-    for (let index = operation.itemIndex; index < items.length; index++) {
-      const item = items[index] as PlacedItem;
-      if (item.kind === "record") items[index] = { ...item, data: copied(item.data) };
-    }
-  }
-
   /** Moves on what can move: closed blocks out, waiting operations in. Safe to call at any time. */
   #settle(): void {
     if (this.#state.kind === "poisoned") return;
@@ -441,7 +451,7 @@ export class Lane {
     while (this.#queue.first !== undefined && this.#place(this.#queue.first)) this.#queue.shift();
     if (this.#tail.holdsFrames && !this.#turnEndScheduled) this.#scheduleTurnEnd();
     if (this.#queue.length === 0) for (const { resolve } of this.#drains.splice(0)) resolve();
-    this.#checkConditions();
+    this.#conditions.check();
   }
 
   /** Places what it can of an operation; true when it is through. */
@@ -466,6 +476,10 @@ export class Lane {
         if (!this.#placer.placeDrop(operation)) return false;
         if (this.#acknowledgesAtOnce) this.#tail.closeBlock();
         return true;
+      case "move":
+        if (!this.#placer.placeMoved(operation)) return false;
+        operation.resolve(operation.placedBytes);
+        return true;
       case "sync":
         if (!this.#tail.addWaiterForAll(operation.resolve)) operation.resolve(0);
         return true;
@@ -473,21 +487,9 @@ export class Lane {
   }
 
   /** Resolves once `holds`, or when the lane is poisoned. */
-  async #until(holds: () => boolean): Promise<void> {
-    if (this.#state.kind === "poisoned" || holds()) return;
-    await new Promise<void>((resolve) => { this.#conditions.push({ holds, resolve }); });
+  #until(holds: () => boolean): Promise<void> {
+    return this.#conditions.wait(() => this.#state.kind === "poisoned" || holds());
   }
-
-  #checkConditions(): void {
-    for (let index = this.#conditions.length - 1; index >= 0; index--) {
-      const condition = this.#conditions[index] as { holds: () => boolean; resolve: () => void };
-      if (this.#state.kind !== "poisoned" && !condition.holds()) continue;
-      this.#conditions.splice(index, 1);
-      condition.resolve();
-    }
-  }
-
-  // ---- completions and background work
 
   #handleWritten(token: number, error: RingwallError | null): void {
     if (this.#state.kind === "poisoned") return;
@@ -507,6 +509,7 @@ export class Lane {
     void this.#inBackground(async () => {
       if (this.settings.flush === "never") await this.#syncFiles();
       await this.shelf.addSealed(segment.index);
+      this.#reclaim?.handleSealed(segment.index);
       this.#sealing.delete(segment);
       await this.#supply.retire(segment.ready);
       this.onSealed?.(segment.index);
@@ -534,8 +537,6 @@ export class Lane {
     this.#tail.syncedBlock = Math.max(this.#tail.syncedBlock, target);
   }
 
-  // ---- time
-
   #scheduleTurnEnd(): void {
     const { durability, storage } = this.settings;
     if (durability.mode === "interval" && this.#state.kind === "open") {
@@ -553,15 +554,13 @@ export class Lane {
     if (this.#tail.commit.cutsAtTurnEnd && this.#tail.holdsFrames) this.#tail.closeBlock();
   };
 
-  // ---- trouble
-
   #handleSupply(): void {
     const { trouble } = this.#supply;
     if (this.#state.kind === "closed") return;
     if (trouble.kind === "failed") this.#fail(trouble.error);
     else if (trouble.kind === "full" && this.#tail.lacksSpace) {
       this.#refuseQueue(trouble.error);
-      this.#checkConditions();
+      this.#conditions.check();
       if (this.#queue.length > 0) this.#timers.armSpaceRetry();
     } else this.#settle();
   }
@@ -587,7 +586,12 @@ export class Lane {
     for (const operation of this.#queue.clear()) refuseOperation(operation, error);
     for (const { reject } of this.#drains.splice(0)) reject(error);
     this.shelf.fail(error);
-    this.#checkConditions();
+    this.#conditions.check();
+  }
+
+  /** Something that must not happen, in work of the lane that nobody waits for. */
+  handleFailure(error: unknown): void {
+    this.#fail(asFailure(error, this.settings.directory));
   }
 
   get #poison(): RingwallError | null {

@@ -241,6 +241,7 @@ function createLane({ directory, storage, options }: OpenRequest, superblock: Su
     bufferCount: options.bufferCount,
     blocksInFlight: options.blocksInFlight,
     gatherBytes: options.gatherBytes,
+    reclaim: options.reclaim,
     eagerBytes,
     eagerRecords,
     beaconMs,

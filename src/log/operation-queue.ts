@@ -1,5 +1,6 @@
 // What waits for space in a lane, first in, first out, and what a full disk may refuse of it.
 
+import { RingwallError } from "../base/errors.js";
 import { bytesOf, undoSequences, type Operation } from "./operation.js";
 
 export interface Refused {
@@ -50,7 +51,7 @@ export class OperationQueue {
    */
   refuse(all: boolean): Refused {
     const operations = this.#waiting.splice(all ? 0 : this.#waiting.findLastIndex(isBound) + 1);
-    const unheard = operations.some(isBound);
+    const unheard = operations.some((operation) => operation.kind === "records" && isBound(operation));
     undoSequences(operations);
     for (let index = this.#waiting.length - 1; index >= 0; index--) {
       if (this.#waiting[index]?.kind === "sync") operations.unshift(...this.#waiting.splice(index, 1));
@@ -68,5 +69,13 @@ export class OperationQueue {
 
 /** Begun, or accepted without a promise: it can't be refused any more. */
 function isBound(operation: Operation): boolean {
+  if (operation.kind === "move") return operation.itemBytes > 0;
   return operation.kind === "records" && (operation.started || operation.resolve === null);
+}
+
+export function backpressure(bytes: number, limit: number, path: string): RingwallError {
+  return new RingwallError("RINGWALL_BACKPRESSURE", `${String(bytes)} bytes wait for space, the limit is ${String(limit)}`, {
+    place: { path },
+    remedy: "Await log.drain() when log.needDrain is true.",
+  });
 }

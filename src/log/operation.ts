@@ -2,7 +2,9 @@
 
 import type { PartitionState } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
+import type { Truncation } from "../format/checkpoint.js";
 import type { Resolve } from "./block-buffer.js";
+import { copied } from "./record-data.js";
 
 export interface PlacedRecord {
   readonly kind: "record";
@@ -85,7 +87,37 @@ export interface SyncOperation {
   readonly resolve: Resolve;
 }
 
-export type Operation = RecordsOperation | ControlOperation | TrimsOperation | DropOperation | SyncOperation;
+/** A copy of a record that lies in an old segment. */
+export interface MovedItem {
+  readonly state: PartitionState;
+  readonly sequence: number;
+  /** As it stands in frames of kind moved: its time, then its bytes. */
+  readonly payload: Uint8Array;
+  /** Truncations known before it was looked up: a later one may have taken it away. */
+  readonly truncations: readonly Truncation[];
+}
+
+/** Records that are moved on, each by itself. Resolves to the payload bytes once all are placed, or were found dead. */
+export interface MoveOperation {
+  readonly kind: "move";
+  readonly items: readonly MovedItem[];
+  itemIndex: number;
+  /** Of the item at hand, in frames already. */
+  itemBytes: number;
+  placedBytes: number;
+  readonly resolve: Resolve;
+}
+
+export type Operation = RecordsOperation | ControlOperation | TrimsOperation | DropOperation | SyncOperation | MoveOperation;
+
+/** What still waits must not change under the caller's hands. */
+export function copyWhatWaits(operation: Operation | undefined, items: PlacedItem[]): void {
+  if (operation?.kind !== "records" || operation.items !== items) return;
+  for (let index = operation.itemIndex; index < items.length; index++) {
+    const item = items[index] as PlacedItem;
+    if (item.kind === "record") items[index] = { ...item, data: copied(item.data) };
+  }
+}
 
 export function bytesOf(operation: RecordsOperation): number {
   let bytes = 0;

@@ -20,6 +20,30 @@ export interface SqpollOption {
   readonly cpu?: number;
 }
 
+/** What is about to be moved: the owner may trim it instead. */
+export interface ReclaimEvent {
+  readonly lane: number;
+  readonly partitions: readonly {
+    readonly name: string;
+    /** The first and the last of its records that lie in the segments at hand; not all between them need to. */
+    readonly firstSeq: number;
+    readonly lastSeq: number;
+    /** On disk, about. */
+    readonly bytes: number;
+  }[];
+}
+
+export interface ReclaimOption {
+  /** The disk space of a lane's full segments may be so many times that of its live records, and two segments more. 1.1 to 100; default 2. */
+  readonly factor?: number;
+  /** Bytes of records moved in a second at most, per lane, so that writers come first. Default 64 MiB. */
+  readonly bytesPerSecond?: number;
+  /** Called before records are moved, and awaited: what it trims is not moved. Not with `lane: "thread"`. */
+  readonly onReclaim?: (event: ReclaimEvent) => void | Promise<void>;
+  /** Called when a record is damaged that would have to be moved: its segment, and those behind it, stay. Not with `lane: "thread"`. */
+  readonly onStopped?: (error: RingwallError) => void;
+}
+
 export interface LogOptions {
   /** "auto" (default): io_uring where it works, else node:fs. "uring" fails with RINGWALL_UNAVAILABLE where it can't work. */
   readonly backend?: "auto" | "uring" | "fs";
@@ -42,6 +66,11 @@ export interface LogOptions {
   readonly segmentAgeMs?: number;
   /** What goes by itself, and when. It holds while the log is open with it, and is not kept on disk. Default: nothing goes. */
   readonly retention?: RetentionOption;
+  /**
+   * Live records in the oldest segments are written anew at the end, so that the segments go although some partition is never trimmed.
+   * False: they stay, and hold the space of all that lies behind them. Default: on.
+   */
+  readonly reclaim?: boolean | ReclaimOption;
   /** Size of one buffer, the largest block, bytes, a multiple of 4096, 16 KiB to 16 MiB. Default 512 KiB. */
   readonly bufferBytes?: number;
   /** Number of buffers, 2 to 1024. Default 8. */
@@ -76,6 +105,13 @@ export type ResolvedDurability =
   | { readonly mode: "interval"; readonly ms: number; readonly recordsMax: number }
   | { readonly mode: "none" };
 
+export interface ResolvedReclaim {
+  readonly factor: number;
+  readonly bytesPerSecond: number;
+  readonly onReclaim?: NonNullable<ReclaimOption["onReclaim"]>;
+  readonly onStopped?: NonNullable<ReclaimOption["onStopped"]>;
+}
+
 /** Options with defaults filled in. */
 export interface ResolvedOptions {
   readonly backend: "auto" | "uring" | "fs";
@@ -87,6 +123,7 @@ export interface ResolvedOptions {
   readonly segmentBytes: number;
   readonly segmentAgeMs: number;
   readonly retention: RetentionOption | undefined;
+  readonly reclaim: ResolvedReclaim | null;
   readonly bufferBytes: number;
   readonly bufferCount: number;
   readonly blocksInFlight: number;
@@ -108,7 +145,7 @@ const segmentAgeMillisMin = 1000;
 const poolBytesMax = 1024 * mebibyte;
 
 const known = new Set<string>([
-  "backend", "readOnly", "create", "durability", "lane", "lanes", "segmentBytes", "segmentAgeMs", "retention", "bufferBytes", "bufferCount", "blocksInFlight", "gatherBytes",
+  "backend", "readOnly", "create", "durability", "lane", "lanes", "segmentBytes", "segmentAgeMs", "retention", "reclaim", "bufferBytes", "bufferCount", "blocksInFlight", "gatherBytes",
   "recordBytesMax", "completion", "sqpoll", "iopoll", "ringEntries", "registeredBuffers", "registeredFiles",
 ]);
 
@@ -135,6 +172,7 @@ export function resolveOptions(options: LogOptions): ResolvedOptions {
     segmentBytes,
     segmentAgeMs: segmentAge(integer(options, "segmentAgeMs", { fallback: 0, min: 0, max: timerMillisMax }), retention),
     retention,
+    reclaim: reclaim(options),
     bufferBytes,
     bufferCount,
     blocksInFlight: integer(options, "blocksInFlight", { fallback: 4, min: 1, max: 4 }),
@@ -211,6 +249,22 @@ function durability(value: DurabilityOption | undefined): ResolvedDurability {
   }
 }
 
+function reclaim({ reclaim: value, lane }: LogOptions): ResolvedReclaim | null {
+  if (value === false) return null;
+  if (value !== undefined && value !== true && (typeof value !== "object" || value === null)) throw invalid("reclaim", value, "a boolean or an object such as { factor: 2 }");
+  const asked = typeof value === "object" ? value : {};
+  rejectUnknown("reclaim.", asked, new Set(["factor", "bytesPerSecond", "onReclaim", "onStopped"]));
+  const { factor = 2, onReclaim, onStopped } = asked;
+  if (typeof factor !== "number" || !(factor >= 1.1 && factor <= 100)) throw invalid("reclaim.factor", factor, "a number from 1.1 to 100");
+  const bytesPerSecond = integer(asked, "bytesPerSecond", { fallback: 64 * mebibyte, min: 1024, max: Number.MAX_SAFE_INTEGER, prefix: "reclaim." });
+  for (const [name, callback] of Object.entries({ onReclaim, onStopped })) {
+    if (callback === undefined) continue;
+    if (typeof callback !== "function") throw invalid(`reclaim.${name}`, callback, "a function");
+    if (lane === "thread") throw invalid(`reclaim.${name}`, callback, 'left out where `lane` is "thread": a function can\'t go to another thread');
+  }
+  return { factor, bytesPerSecond, ...(onReclaim === undefined ? {} : { onReclaim }), ...(onStopped === undefined ? {} : { onStopped }) };
+}
+
 function sqpoll(value: boolean | SqpollOption | undefined): ResolvedOptions["sqpoll"] {
   if (value === undefined || value === false) return undefined;
   if (value === true) return { idleMs: 1000, cpu: undefined };
@@ -271,6 +325,7 @@ function invalid(name: string, value: unknown, wanted: string): RingwallError {
 function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "object" && value !== null) return "an object";
+  if (typeof value === "function") return "a function";
   if (typeof value === "bigint") return `${String(value)}n`;
   return String(value);
 }

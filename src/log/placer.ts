@@ -11,7 +11,8 @@ import type { BlockBuffer } from "./block-buffer.js";
 import { beginFrame, copyBytes, copyRange, dataKind, kindBits } from "./frame-writer.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneStats } from "./lane-stats.js";
-import { payloadBytes, type ControlOperation, type DropOperation, type GroupEffect, type PlacedItem, type PlacedRecord, type PlacedTruncation, type RecordsOperation, type TrimItem, type TrimsOperation } from "./operation.js";
+import { payloadBytes, type ControlOperation, type DropOperation, type GroupEffect, type MovedItem, type MoveOperation, type PlacedItem, type PlacedRecord, type PlacedTruncation, type RecordsOperation, type TrimItem, type TrimsOperation } from "./operation.js";
+import { truncationSince } from "./read-place.js";
 import type { Tail } from "./tail.js";
 import { WordRange } from "./word-range.js";
 
@@ -107,6 +108,52 @@ export class Placer {
     this.#table.drop(state);
     this.#tail.lowerTouched(state, 0);
     block.addWaiter(resolve, 0);
+    return true;
+  }
+
+  /** Places what it can of the copies that are still live; true when it is through. */
+  placeMoved(operation: MoveOperation): boolean {
+    const { items } = operation;
+    while (operation.itemIndex < items.length) {
+      const item = items[operation.itemIndex] as MovedItem;
+      // 1. a record is read; 2. it is truncated, and its sequence is given out anew; 3. its copy is placed: two records of one sequence are live.
+      if (operation.itemBytes === 0 && !this.#isLive(item)) operation.itemIndex++;
+      else if (!this.#placeMovedFragment(operation, item)) return false;
+    }
+    return true;
+  }
+
+  /** Neither dropped, trimmed nor truncated since it was looked up. */
+  #isLive({ state, sequence, truncations }: MovedItem): boolean {
+    return this.#table.byId(state.id) === state && sequence >= state.firstSequence && truncationSince(state, truncations, sequence) === null;
+  }
+
+  #placeMovedFragment(operation: MoveOperation, { state, sequence, payload }: MovedItem): boolean {
+    const rest = payload.length - operation.itemBytes;
+    const whole = frameHeaderBytes + roundUp8(rest);
+    const block = this.#tail.blockWith(whole <= this.#tail.frameBytesMax ? whole : frameHeaderBytes + fragmentBytesMin);
+    if (block === null) return false;
+    const bytes = Math.min(rest, block.limit - block.cursor - frameHeaderBytes);
+    let flags: number = kindBits(frameKind.moved);
+    if (operation.itemBytes > 0) flags |= frameFlag.groupContinued | frameFlag.recordContinued;
+    if (bytes < rest) flags |= frameFlag.groupGoesOn | frameFlag.recordGoesOn;
+    const frameOffset = block.cursor - block.start;
+    this.#tail.putFrame(block, flags, state.id, sequence, payload.subarray(operation.itemBytes, operation.itemBytes + bytes));
+    if (operation.itemBytes === 0) {
+      const { index } = block.segment as LaneSegment;
+      index.movedStretch(state.id, sequence).note(sequence, block.fileOffset, frameOffset, payload.length, this.#tail.lastTime);
+    }
+    operation.placedBytes += bytes;
+    this.#stats.bytesMoved += bytes;
+    if (bytes === rest) {
+      operation.itemBytes = 0;
+      operation.itemIndex++;
+      this.#tail.handleGroupEnd(block);
+    } else {
+      operation.itemBytes += bytes;
+      this.#tail.groupIsOpen = true;
+    }
+    if (this.#tail.commit.isEager(block.cursor - block.start, block.recordCount)) this.#tail.closeBlock();
     return true;
   }
 

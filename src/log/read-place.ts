@@ -1,9 +1,11 @@
 // Finds the segment that holds a record.
 //
 // A sequence can lie on disk twice, truncated and written anew; the newest segment that names it has the live one.
-// Behind the last truncation sequences only ascend, so that part is searched by halves.
+// Behind the last truncation sequences only ascend, so that part is searched by halves. What no segment names as a fresh
+// record was moved on. Of several copies the oldest is read: a newer one may still be on its way to the disk.
 
 import type { PartitionState } from "../core/partition-table.js";
+import { lastLive } from "../core/live-bytes.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import type { PartitionRun } from "../core/segment-runs.js";
 import type { Truncation } from "../format/checkpoint.js";
@@ -16,8 +18,27 @@ interface Found {
   readonly run: PartitionRun;
 }
 
-/** The index of the segment in which the live record `sequence` begins, or null when no segment names it. */
-export async function findSegment(source: ReadSource, state: PartitionState, sequence: number): Promise<SegmentIndex | null> {
+/** Where a record is to be read. */
+export interface RecordHome {
+  readonly index: SegmentIndex;
+  /** The run that names it. */
+  readonly run: PartitionRun;
+  /** It lies there as a moved record. */
+  readonly isMoved: boolean;
+  /**
+   * Records of the run behind it, up to this one, may be read here as well. 1. copies of records 1 to 9 are durable, and their segment is
+   * freed; 2. copies of 10 to 19 are placed behind them, in the same run; 3. a reader goes on from 9 to 10, which is not on disk yet.
+   */
+  readonly last: number;
+}
+
+/** The segment in which the live record `sequence` begins, or null when no segment names it. */
+export async function findRecord(source: ReadSource, state: PartitionState, sequence: number): Promise<RecordHome | null> {
+  const fresh = await findFresh(source, state, sequence);
+  return fresh ?? (await findMoved(source, state, sequence));
+}
+
+async function findFresh(source: ReadSource, state: PartitionState, sequence: number): Promise<RecordHome | null> {
   const ids = source.segmentIds;
   const lastTruncation = state.truncations.reduce((last, truncation) => Math.max(last, truncation.segment), 0);
   const firstAscending = ids.findIndex((id) => id >= lastTruncation);
@@ -27,16 +48,25 @@ export async function findSegment(source: ReadSource, state: PartitionState, seq
   for (let at = ascendingFrom - 1; at >= 0; at--) {
     const index = await source.segmentIndex(ids[at] as number);
     // What a later truncation hides is not here: it would be looked for in this segment for ever.
-    if (sequence <= liveLast(state, index.segment) && holds(index.runs.get(state.id), sequence)) return index;
+    const run = index.runs.get(state.id);
+    if (run !== undefined && holds(run, sequence) && lastLive(state, index.segment, sequence, false) === sequence) return { index, run, isMoved: false, last: Number.POSITIVE_INFINITY };
   }
   return null;
 }
 
-/** The highest sequence below which the records of a segment may be live: later truncations hide those above. */
-export function liveLast(state: PartitionState, segment: number): number {
-  let last = Number.MAX_SAFE_INTEGER;
-  for (const truncation of state.truncations) if (truncation.segment > segment) last = Math.min(last, truncation.after);
-  return last;
+/** The oldest copy of the live record, or null. */
+export async function findMoved(source: ReadSource, state: PartitionState, sequence: number): Promise<RecordHome | null> {
+  let above = Number.POSITIVE_INFINITY;
+  for (const id of source.segmentIds) {
+    const index = await source.segmentIndex(id);
+    for (const run of index.moved.get(state.id) ?? []) {
+      if (holds(run, sequence) && lastLive(state, index.segment, sequence, true) === sequence) return { index, run, isMoved: true, last: above - 1 };
+      if (run.firstSequence > sequence) above = Math.min(above, run.firstSequence);
+    }
+    const fresh = index.runs.get(state.id);
+    if (fresh !== undefined && fresh.firstSequence > sequence) above = Math.min(above, fresh.firstSequence);
+  }
+  return null;
 }
 
 /** A truncation that came after `known` and took the record `sequence` away; null when there is none. */
@@ -54,8 +84,11 @@ function isSame(a: Truncation, b: Truncation): boolean {
 export async function firstNamedAbove(source: ReadSource, state: PartitionState, sequence: number): Promise<number | null> {
   let first: number | null = null;
   for (const id of source.segmentIds) {
-    const run = (await source.segmentIndex(id)).runs.get(state.id);
-    if (run !== undefined && run.firstSequence > sequence && (first === null || run.firstSequence < first)) first = run.firstSequence;
+    const index = await source.segmentIndex(id);
+    const fresh = index.runs.get(state.id);
+    for (const run of [...(fresh === undefined ? [] : [fresh]), ...(index.moved.get(state.id) ?? [])]) {
+      if (run.firstSequence > sequence && (first === null || run.firstSequence < first)) first = run.firstSequence;
+    }
   }
   return first;
 }
@@ -64,7 +97,7 @@ async function findAscending(
   source: ReadSource,
   state: PartitionState,
   search: { readonly ids: readonly number[]; readonly from: number; readonly sequence: number },
-): Promise<SegmentIndex | null> {
+): Promise<RecordHome | null> {
   const { ids, from, sequence } = search;
   let low = from;
   let high = ids.length;
@@ -73,7 +106,7 @@ async function findAscending(
     const middle = (low + high) >>> 1;
     const found = await runAtOrBefore(source, state, { ids, at: middle, low });
     if (found === null) low = middle + 1;
-    else if (holds(found.run, sequence)) return found.index;
+    else if (holds(found.run, sequence)) return { index: found.index, run: found.run, isMoved: false, last: Number.POSITIVE_INFINITY };
     else if (sequence < found.run.firstSequence) high = found.at;
     else low = middle + 1;
   }
@@ -94,6 +127,6 @@ async function runAtOrBefore(
   return null;
 }
 
-function holds(run: PartitionRun | undefined, sequence: number): boolean {
-  return run !== undefined && run.firstSequence > 0 && run.firstSequence <= sequence && sequence <= run.lastSequence;
+function holds(run: PartitionRun, sequence: number): boolean {
+  return run.firstSequence > 0 && run.firstSequence <= sequence && sequence <= run.lastSequence;
 }

@@ -7,9 +7,9 @@
 // doesn't pass over unless a later record is too old as well.
 
 import { RingwallError } from "../base/errors.js";
+import { lastLive } from "../core/live-bytes.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { PartitionRun } from "../core/segment-runs.js";
-import { liveLast } from "./read-place.js";
 import type { ReadSource } from "./read-source.js";
 import { ReadWalk } from "./read-walk.js";
 
@@ -74,7 +74,7 @@ async function narrowBySegments(source: ReadSource, state: PartitionState, since
     const { at, run } = await newestRun(source, state, { low, at: middle });
     const segment = ids[at] as number;
     // Records that are dead count in a run's times: those of a segment may all be too old although its newest is not.
-    const last = run === null ? 0 : Math.min(run.lastSequence, liveLast(state, segment));
+    const last = run === null ? 0 : lastLive(state, segment, run.lastSequence, false);
     if (run === null) low = middle + 1;
     else if (run.lastTime < since) {
       bracket.low = Math.min(bracket.high, Math.max(bracket.low, last + 1));

@@ -6,13 +6,14 @@
 
 import { RingwallError } from "../base/errors.js";
 import type { PartitionState } from "../core/partition-table.js";
+import { lastLive } from "../core/live-bytes.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import { emptyRun, entryDistanceBytes, type PartitionRun } from "../core/segment-runs.js";
 import type { Truncation } from "../format/checkpoint.js";
 import type { Memory } from "../format/memory.js";
 import { BlockCursor, type CursorOutcome, type LogRecord } from "./block-cursor.js";
 import { damagedError, droppedError, trimmedError, truncatedError } from "./read-errors.js";
-import { findSegment, firstNamedAbove, liveLast, truncationSince } from "./read-place.js";
+import { findMoved, findRecord, firstNamedAbove, truncationSince, type RecordHome } from "./read-place.js";
 import { ReadPlan, type Stretch } from "./read-plan.js";
 import type { ReadSource } from "./read-source.js";
 import { loadWindow, type Window } from "./read-window.js";
@@ -55,6 +56,10 @@ interface Visit {
   readonly index: SegmentIndex;
   readonly file: SegmentFile;
   readonly run: PartitionRun | undefined;
+  /** Moved records are read here, those of `run`; else fresh ones. */
+  readonly isMoved: boolean;
+  /** No later record is to be read here. */
+  readonly last: number;
   /** The record whose rest is looked for here; 0 for none. */
   readonly continued: number;
 }
@@ -71,6 +76,8 @@ export class ReadWalk {
   #to = 0;
   #truncations: readonly Truncation[];
   #visit: Visit | null = null;
+  /** The kept segments when the visit was last known to be one of them. */
+  #knownIds: readonly number[] = [];
   #plan: ReadPlan | null = null;
   /** Windows under way, in order. */
   readonly #ahead: Promise<Loaded>[] = [];
@@ -120,6 +127,12 @@ export class ReadWalk {
       const last = Math.min(this.#to, this.#state.durableSequence);
       if (this.#cursor.expected > last || out.length >= countMax) break;
       const visit = this.#visit;
+      // 1. a window of a segment is read; 2. the segment is freed, and with it the truncation that hides some of its records; 3. the window shows them.
+      if (visit !== null && this.#isGone(visit)) {
+        if (out.length > 0) break;
+        await this.#leave();
+        continue;
+      }
       if (visit === null || this.#cursor.expected > this.#segmentLast(visit)) {
         if (out.length > 0) break;
         await this.#enterSegment();
@@ -129,7 +142,7 @@ export class ReadWalk {
       const outcome = this.#cursor.collect(out, windowLast, countMax);
       if (outcome.kind === "done" && this.#isWindowGoodFor(last, visit)) continue;
       if (out.length > 0) break;
-      if (outcome.kind === "gap") await this.#lose(outcome.found - 1, undefined);
+      if (outcome.kind === "gap") await this.#lose(Math.min(outcome.found - 1, this.#segmentLast(visit)), undefined);
       else await this.#advance(visit, outcome, Math.min(last, this.#segmentLast(visit)));
     }
     this.#remaining -= out.length;
@@ -173,6 +186,13 @@ export class ReadWalk {
     }
   }
 
+  #isGone(visit: Visit): boolean {
+    const { segmentIds } = this.#source;
+    if (segmentIds === this.#knownIds) return false;
+    this.#knownIds = segmentIds;
+    return !segmentIds.includes(visit.index.segment);
+  }
+
   /** Whether `expected` is behind the segment or the end, and not behind what was durable when the window was read. */
   #isWindowGoodFor(last: number, visit: Visit): boolean {
     return this.#cursor.expected > Math.min(last, this.#segmentLast(visit)) || this.#cursor.expected <= (this.#cursor.window?.limit ?? 0);
@@ -181,21 +201,21 @@ export class ReadWalk {
   /** The last sequence whose live record begins in the segment. */
   #segmentLast(visit: Visit): number {
     if (visit.continued > 0) return visit.continued;
-    return visit.run === undefined ? 0 : Math.min(visit.run.lastSequence, liveLast(this.#state, visit.index.segment));
+    return visit.run === undefined ? 0 : Math.min(visit.last, lastLive(this.#state, visit.index.segment, visit.run.lastSequence, visit.isMoved));
   }
 
   async #enterSegment(): Promise<void> {
     const ids = this.#source.segmentIds;
-    let index: SegmentIndex | null;
+    let home: RecordHome | null;
     try {
-      index = await findSegment(this.#source, this.#state, this.#cursor.expected);
+      home = await findRecord(this.#source, this.#state, this.#cursor.expected);
     } catch (error) {
       this.#checkState();
       // A segment that was freed while it was looked into; the search begins anew without it.
       if (this.#source.segmentIds !== ids || (await this.#looksAgain())) return;
       throw error;
     }
-    if (index === null) {
+    if (home === null) {
       await this.#leave();
       // Nothing is checked yet since the search began: the record may have been trimmed or truncated meanwhile.
       this.#checkState();
@@ -204,16 +224,15 @@ export class ReadWalk {
       await this.#lose((above ?? this.#state.durableSequence + 1) - 1, undefined);
       return;
     }
-    await this.#enter(index, 0);
+    await this.#enter(home, 0);
   }
 
-  async #enter(index: SegmentIndex, continued: number): Promise<void> {
+  async #enter({ index, run, isMoved, last }: Omit<Visit, "file" | "continued">, continued: number): Promise<void> {
     await this.#dropAhead();
     const previous = this.#visit;
-    const run = index.runs.get(this.#state.id);
     try {
       const file = await segmentFilesOf(this.#source).acquire(index.segment);
-      this.#visit = { index, file, run, continued };
+      this.#visit = { index, file, run, isMoved, last, continued };
     } catch (error) {
       if (!(error instanceof RingwallError) || error.code !== "RINGWALL_NOT_FOUND") throw error;
       await this.#leave();
@@ -224,7 +243,7 @@ export class ReadWalk {
     }
     previous?.file.release();
     this.#plan = null;
-    this.#cursor.enter(index, continued > 0);
+    this.#cursor.enter(index, isMoved, continued > 0);
   }
 
   /** Brings the next window, or the next segment when the record goes on there. */
@@ -276,7 +295,7 @@ export class ReadWalk {
   async #enterFollowing(visit: Visit): Promise<void> {
     const following = this.#source.segmentIds.find((segment) => segment > visit.index.segment);
     if (following === undefined) await this.#lose(this.#cursor.expected, undefined);
-    else await this.#enter(await this.#source.segmentIndex(following), this.#cursor.expected);
+    else await this.#enter({ index: await this.#source.segmentIndex(following), run: undefined, isMoved: visit.isMoved, last: visit.last }, this.#cursor.expected);
   }
 
   #take(visit: Visit, next: Loaded): void {
@@ -328,6 +347,14 @@ export class ReadWalk {
     if (await this.#looksAgain()) {
       await this.#leave();
       return;
+    }
+    if (this.#visit?.isMoved === false) {
+      // A record that is damaged where it was appended may have a copy: a crash came before its segment was freed.
+      const copy = await findMoved(this.#source, this.#state, expected);
+      if (copy !== null) {
+        await this.#enter({ ...copy, last: expected }, 0);
+        return;
+      }
     }
     throw damagedError(this.#source, this.#state, { segment, first: expected, last: Math.max(expected, last), stumble, cause });
   }

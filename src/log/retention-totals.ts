@@ -2,11 +2,12 @@
 //
 // Owns a sum for each of them that was looked at, with the first sequence that it counts from: where the partition begins
 // elsewhere by now, somebody else has trimmed it, and it is counted anew out of the indexes. It counts what was written;
-// truncated records count until their segment goes.
+// truncated records count until their segment goes. Records that were moved on count as copies once the segment is gone in which they were fresh.
 
+import { lastLive as lastLiveIn } from "../core/live-bytes.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
-import { findSegment, liveLast } from "./read-place.js";
+import { findRecord } from "./read-place.js";
 import type { ReadSource } from "./read-source.js";
 
 interface Total {
@@ -47,33 +48,43 @@ export class RetentionTotals {
     if (states.length === 0) return;
     const byId = new Map(states.map((state) => [state.id, state]));
     for (const state of states) this.#totals.set(state.id, { bytes: 0, last, first: state.firstAsked });
+    const firstFresh = new Map<number, number>();
     for (const segment of this.#source.segmentIds) {
       if (segment > last) break;
       const index = await this.#source.segmentIndex(segment);
-      for (const id of byId.size < index.runs.size ? byId.keys() : index.runs.keys()) {
+      const { runs, moved } = index;
+      for (const id of byId.size < runs.size + moved.size ? byId.keys() : new Set([...runs.keys(), ...moved.keys()])) {
         const state = byId.get(id);
-        if (state !== undefined) this.#countRun(state, index);
+        if (state !== undefined) this.#countRun(state, index, firstFresh);
       }
     }
   }
 
-  #countRun(state: PartitionState, index: SegmentIndex): void {
+  #countRun(state: PartitionState, index: SegmentIndex, firstFresh: Map<number, number>): void {
     const total = this.#totals.get(state.id) as Total;
-    if (lastLive(index, state) >= total.first) total.bytes += index.runs.get(state.id)?.payloadBytes ?? 0;
+    // Segments come in order: whatever was fresh before these copies is known by now.
+    const known = firstFresh.get(state.id) ?? Number.POSITIVE_INFINITY;
+    for (const stretch of index.moved.get(state.id) ?? []) {
+      if (stretch.lastSequence < known && lastLiveIn(state, index.segment, stretch.lastSequence, true) >= total.first) total.bytes += stretch.payloadBytes;
+    }
+    const fresh = index.runs.get(state.id);
+    if (fresh === undefined || fresh.firstSequence === 0) return;
+    firstFresh.set(state.id, Math.min(known, fresh.firstSequence));
+    if (lastLiveIn(state, index.segment, fresh.lastSequence, false) >= total.first) total.bytes += fresh.payloadBytes;
   }
 
-  /** The newest segment, up to `last`, that the partition can give up so that `bytesMin` stay; null: none. Counts as if it had. */
-  async takeSurplus(state: PartitionState, bytesMin: number, last: number): Promise<SegmentIndex | null> {
+  /** The last sequence in segments up to `last` that the partition can give up so that `bytesMin` stay; null: none. Counts as if it had. */
+  async takeSurplus(state: PartitionState, bytesMin: number, last: number): Promise<number | null> {
     const total = this.#totals.get(state.id);
-    let surplus: SegmentIndex | null = null;
+    let surplus: number | null = null;
     while (total !== undefined && total.bytes > bytesMin) {
-      const index = await findSegment(this.#source, state, total.first);
-      if (index === null || index.segment > last) break;
-      const payloadBytes = index.runs.get(state.id)?.payloadBytes ?? 0;
-      if (total.bytes - payloadBytes < bytesMin) break;
-      total.bytes -= payloadBytes;
-      total.first = lastLive(index, state) + 1;
-      surplus = index;
+      const home = await findRecord(this.#source, state, total.first);
+      if (home === null || home.index.segment > last) break;
+      const { index: { segment }, run, isMoved } = home;
+      if (total.bytes - run.payloadBytes < bytesMin) break;
+      total.bytes -= run.payloadBytes;
+      surplus = Math.min(home.last, lastLiveIn(state, segment, run.lastSequence, isMoved));
+      total.first = surplus + 1;
     }
     return surplus;
   }
@@ -82,5 +93,8 @@ export class RetentionTotals {
 /** The last sequence that the partition has alive in the segment; 0: none. */
 export function lastLive(index: SegmentIndex, state: PartitionState): number {
   const run = index.runs.get(state.id);
-  return run === undefined ? 0 : Math.min(run.lastSequence, liveLast(state, index.segment));
+  let last = run === undefined ? 0 : lastLiveIn(state, index.segment, run.lastSequence, false);
+  // Of moved records all are older than what is fresh beside them.
+  for (const stretch of index.moved.get(state.id) ?? []) last = Math.max(last, lastLiveIn(state, index.segment, stretch.lastSequence, true));
+  return last;
 }

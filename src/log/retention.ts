@@ -221,7 +221,7 @@ export class LogRetention {
       return state.durableSequence - rule.maxRecords + 1;
     });
     await totals.count(uncounted, last);
-    const surplus = new Map<PartitionState, SegmentIndex>();
+    const surplus = new Map<PartitionState, number>();
     for (const state of limited) {
       if (this.#isStopped) return;
       const newest = await totals.takeSurplus(state, this.#rule(lane, state).maxBytes, last);
@@ -232,8 +232,8 @@ export class LogRetention {
   }
 
   /** Of each partition the segments up to that one, in one commit. */
-  async #trimSurplus(lane: number, surplus: Map<PartitionState, SegmentIndex>): Promise<void> {
-    await this.#trim(lane, surplus.keys(), (state) => lastLive(surplus.get(state) as SegmentIndex, state) + 1);
+  async #trimSurplus(lane: number, surplus: Map<PartitionState, number>): Promise<void> {
+    await this.#trim(lane, surplus.keys(), (state) => (surplus.get(state) as number) + 1);
     surplus.clear();
   }
 
@@ -306,9 +306,13 @@ export class LogRetention {
   }
 }
 
-function* statesOf({ table }: Lane, { runs }: SegmentIndex): Generator<PartitionState> {
+function* statesOf({ table }: Lane, { runs, moved }: SegmentIndex): Generator<PartitionState> {
   for (const id of runs.keys()) {
     const state = table.byId(id);
+    if (state !== undefined) yield state;
+  }
+  for (const id of moved.keys()) {
+    const state = runs.get(id) === undefined ? table.byId(id) : undefined;
     if (state !== undefined) yield state;
   }
 }

@@ -4,6 +4,7 @@
 // in it is live, and only after the superblock says so durably.
 
 import { RingwallError } from "../base/errors.js";
+import { lastLive } from "../core/live-bytes.js";
 import type { PartitionState, PartitionTable } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import type { PartitionRun } from "../core/segment-runs.js";
@@ -35,6 +36,8 @@ export class SegmentShelf implements ReadSource {
   /** Segments up to this one take no more blocks, and all of theirs are durable. */
   #sealedUpTo: number;
   #ids: readonly number[];
+  /** Of every live record in segments up to this one, a copy lies further on. */
+  #movedUpTo = 0;
 
   constructor(settings: LaneSettings) {
     const { lane, directory, uuid, alignment, kernels, storage, recovered } = settings;
@@ -62,6 +65,16 @@ export class SegmentShelf implements ReadSource {
     if (this.#current !== null) this.#unwritten.set(this.#current.segment, this.#current);
     this.#current = index;
     if (this.#ids[this.#ids.length - 1] !== index.segment) this.#ids = [...this.#ids, index.segment];
+  }
+
+  /** Segments up to this one take no more blocks, and all of theirs are durable. */
+  get sealedUpTo(): number {
+    return this.#sealedUpTo;
+  }
+
+  /** Of every live record in segments up to `segment` a copy was placed further on: the next release frees them, once the copies are durable. */
+  handleMoved(segment: number): void {
+    this.#movedUpTo = Math.max(this.#movedUpTo, segment);
   }
 
   /** Every block of the segment is durable: its index goes to disk. */
@@ -124,14 +137,16 @@ export class SegmentShelf implements ReadSource {
   }
 
   /**
-   * Frees segments at the head that hold nothing live; `onFree` gets their files once nothing refers to them any more.
+   * Frees segments at the head that hold nothing live, and returns their indexes; `onFree` gets their files once nothing refers to them
+   * any more, and whether their records were moved on.
    * `barrier` resolves when everything placed before its call is on stable media, with the highest block of which that is known.
    */
-  async release(table: PartitionTable, barrier: () => Promise<number>, onFree: (path: string) => Promise<void>): Promise<void> {
+  async release(table: PartitionTable, barrier: () => Promise<number>, onFree: (path: string, isMoved: boolean) => Promise<void>): Promise<SegmentIndex[]> {
     const free = this.#keepers > 0 ? [] : await this.#deadAtHead(table);
-    if (free.length === 0) return;
+    if (free.length === 0) return free;
+    const movedUpTo = this.#movedUpTo;
     // 1. a trim is placed, not durable, and makes a segment dead; 2. the segment is freed; 3. power fails, the trim is
-    // gone and its records are missed. So every trim that counted is durable first.
+    // gone and its records are missed. So every trim that counted is durable first, and every copy of a moved record.
     const horizon = await barrier();
     const firstKept = this.#ids[free.length] as number;
     // 1. a segment is recycled; 2. power fails before the superblock knows; 3. recovery misses a kept segment and reports
@@ -140,26 +155,27 @@ export class SegmentShelf implements ReadSource {
     // freed; 3. a reader beside the writer may show nothing of that block, the checkpoint, and so no partition at all.
     await this.#settings.updateSuperblock({ firstSegment: firstKept, horizon });
     this.#ids = this.#ids.slice(free.length);
-    for (const segment of free) {
+    for (const { segment } of free) {
       this.#sealed.delete(segment);
       this.#unwritten.delete(segment);
       segmentFilesOf(this).forget(segment);
       await this.files.remove(`${this.directory}/${indexName(segment)}`);
-      await onFree(`${this.directory}/${segmentName(segment)}`);
+      await onFree(`${this.directory}/${segmentName(segment)}`, segment <= movedUpTo);
     }
     table.forgetTruncationsBefore(firstKept);
+    return free;
   }
 
   /** Segments from the first on that hold nothing live, and nothing that a kept one needs to be understood. */
-  async #deadAtHead(table: PartitionTable): Promise<number[]> {
-    const dead: number[] = [];
+  async #deadAtHead(table: PartitionTable): Promise<SegmentIndex[]> {
+    const dead: SegmentIndex[] = [];
     let count = 0;
     for (const segment of this.#ids.slice(0, -1)) {
       // A block may still be on its way into one that is not sealed.
       if (segment > this.#sealedUpTo) break;
       const index = await this.segmentIndex(segment);
       if (!this.#isDead(index, table)) break;
-      dead.push(segment);
+      dead.push(index);
       // 1. a batch begins here and ends in the next segment; 2. this one is freed; 3. recovery meets a group without
       // its beginning and can't tell that it is complete. So both go, or none.
       if (!index.goesOn) count = dead.length;
@@ -172,13 +188,16 @@ export class SegmentShelf implements ReadSource {
    * last one found something live: a hundred thousand partitions that are trimmed one by one are walked through once.
    */
   #isDead(index: SegmentIndex, table: PartitionTable): boolean {
+    if (index.segment <= this.#movedUpTo) return true;
     const { segment } = index;
     const runs = index.pack();
-    if (this.#search?.segment !== segment) this.#search = { segment, dead: 0 };
-    for (const search = this.#search; search.dead < runs.size; search.dead++) {
-      const run = runs.at(search.dead);
-      const state = table.byId(runs.keyAt(search.dead));
-      if (state !== undefined && lastLive(segment, run, state) >= state.firstSequence) return false;
+    if (this.#search?.segment !== segment) this.#search = { segment, dead: 0, moved: stretchesOf(index), movedDead: 0 };
+    const search = this.#search;
+    for (; search.dead < runs.size; search.dead++) {
+      if (isRunLive(table.byId(runs.keyAt(search.dead)), segment, runs.at(search.dead), false)) return false;
+    }
+    for (let next = search.moved[search.movedDead]; next !== undefined; next = search.moved[++search.movedDead]) {
+      if (isRunLive(table.byId(next.id), segment, next.stretch, true)) return false;
     }
     return true;
   }
@@ -193,10 +212,14 @@ export class SegmentShelf implements ReadSource {
 interface DeadSearch {
   readonly segment: number;
   dead: number;
+  readonly moved: readonly { readonly id: number; readonly stretch: PartitionRun }[];
+  movedDead: number;
 }
 
-function lastLive(segment: number, run: PartitionRun, state: PartitionState): number {
-  let last = run.lastSequence;
-  for (const truncation of state.truncations) if (truncation.segment > segment) last = Math.min(last, truncation.after);
-  return last;
+function stretchesOf({ moved }: SegmentIndex): DeadSearch["moved"] {
+  return [...moved].flatMap(([id, stretches]) => stretches.map((stretch) => ({ id, stretch })));
+}
+
+function isRunLive(state: PartitionState | undefined, segment: number, run: PartitionRun, isMoved: boolean): boolean {
+  return state !== undefined && lastLive(state, segment, run.lastSequence, isMoved) >= state.firstSequence;
 }

@@ -7,6 +7,10 @@
 import { assert } from "../base/assert.js";
 import { RingwallError } from "../base/errors.js";
 import { decideRecovery, factsOf, type RecoveryRow } from "../core/recovery-table.js";
+import type { LostSequences } from "../core/loss-ledger.js";
+import { isNameLost } from "../core/own-names.js";
+import { settleMoved } from "../core/moved-losses.js";
+import type { PartitionTable } from "../core/partition-table.js";
 import { Replay } from "../core/replay.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import { blockBytesMax } from "../format/block.js";
@@ -19,8 +23,8 @@ import { readIndexHeaders } from "./index-headers.js";
 import { listLane, segmentPath, type LaneFiles } from "./lane-files.js";
 import { goesOnBehindSeal } from "./later-epoch.js";
 import { LanePass, type ChainEnd, type PassSegment } from "./lane-pass.js";
-import { rebuildIndex, stepBack } from "./load-segment-index.js";
-import type { DamagedRange, FollowStart, KnownSegment, RecoveredLane, RecoveryReport } from "./recovered-lane.js";
+import { readIndexFile, rebuildIndex, stepBack } from "./load-segment-index.js";
+import type { DamagedRange, FollowStart, KnownSegment, LostRange, RecoveredLane, RecoveryReport } from "./recovered-lane.js";
 import { rewriteBlocks } from "./rewrite-blocks.js";
 import { salvageLane } from "./salvage.js";
 import { scanSegments, type ScanSource, type SegmentFile } from "./scan.js";
@@ -349,13 +353,14 @@ class LaneRecovery {
   }
 
   async #takeDamaged(attempt: Attempt, row: RecoveryRow): Promise<RecoveredLane> {
-    const { pass, replay } = attempt;
+    const { pass, replay, start } = attempt;
     const horizon = this.#horizonOf(pass);
     const salvage = await salvageLane({
       source: this.#source, record: this.#record, kept: this.#kept, directory: this.#options.directory, pass, replay, horizon,
       // Below H they are part of a gap.
       blank: row.label === "missing file" ? this.#absent(pass).filter((file) => pass.blank.includes(file)) : [],
     });
+    const before = await this.#indexesBefore(start);
     const contradictions = [...(pass.laterEpoch === null ? [] : [pass.laterEpoch]), ...replay.contradictions].map(
       ({ segment, offset, reason }): DamagedRange => ({ segment, path: segmentPath(this.#options.directory, segment), from: offset, to: offset, reason }),
     );
@@ -367,9 +372,20 @@ class LaneRecovery {
       firstInvalidBlock: this.#cutOf(pass),
       discardedBlocks: [],
       damaged: [...salvage.damaged, ...contradictions],
-      lost: salvage.lost,
-      lostExact: salvage.lostExact,
+      lost: settleMoved(salvage.lost, replay.table, [...before, ...salvage.segments.map(({ index }) => index)]).map((range) => named(range, replay.table)),
+      lostExact: salvage.lostExact && before.length === start,
     });
+  }
+
+  /** Of the kept segments before `start`, as many as there are. */
+  async #indexesBefore(start: number): Promise<SegmentIndex[]> {
+    const { files, directory, lane } = this.#options;
+    const indexes: SegmentIndex[] = [];
+    for (const { segment } of this.#kept.slice(0, start)) {
+      const index = this.#rebuilt.get(segment) ?? (await readIndexFile({ files, directory, lane, uuid: this.#source.uuid }, segment));
+      if (index !== null) indexes.push(index);
+    }
+    return indexes;
   }
 
   #laneOf(attempt: Attempt, accepted: readonly PassSegment[], nextBlock: number, verdict: VerdictReport): RecoveredLane {
@@ -449,6 +465,11 @@ function withMissing(segments: readonly SegmentFile[], { first, last, directory 
     return [...missing, file];
   });
   return due <= last ? [...kept, { segment: due, path: segmentPath(directory, due) }] : kept;
+}
+
+function named(range: LostSequences, table: PartitionTable): LostRange {
+  const name = table.byId(range.partition)?.name;
+  return { ...range, name: name === undefined || isNameLost(name) ? null : name };
 }
 
 function nullIfDamaged(error: unknown): null {

@@ -4,7 +4,7 @@
 // with a valid header, and between them gaps. In a gap frames are looked for one by one, so that a damaged page costs
 // its own records only. Nothing is written.
 
-import { isNameLost } from "../core/own-names.js";
+import type { LostSequences } from "../core/loss-ledger.js";
 import type { Replay } from "../core/replay.js";
 import { SegmentIndex } from "../core/segment-index.js";
 import { blockBytesMax, blockChecksum, blockHeaderBytes, decodeBlockHeader, pageBytes } from "../format/block.js";
@@ -16,7 +16,7 @@ import { decodeSegmentHeader } from "../format/segment-header.js";
 import type { LaneRecord } from "../format/superblock.js";
 import { segmentPath } from "./lane-files.js";
 import type { BlockMark, LanePass, PassSegment } from "./lane-pass.js";
-import type { DamagedRange, LostRange } from "./recovered-lane.js";
+import type { DamagedRange } from "./recovered-lane.js";
 import { openIfThere, type ScanPlace, type ScanSource, type SegmentFile } from "./scan.js";
 import { SegmentReader } from "./segment-reader.js";
 
@@ -38,7 +38,8 @@ export interface Salvage {
   /** Highest block that counts. */
   readonly lastBlock: number;
   readonly damaged: readonly DamagedRange[];
-  readonly lost: readonly LostRange[];
+  /** As far as the fresh records tell. */
+  readonly lost: readonly LostSequences[];
   readonly lostExact: boolean;
 }
 
@@ -114,11 +115,7 @@ class LaneSalvage {
     // Nothing tells what stood in a file behind the last block.
     else if ([...pass.missing, ...blank].some(({ segment }) => segment >= this.#place.segment)) this.#miss(0, Number.POSITIVE_INFINITY);
     replay.finish();
-    const lost = replay.losses.ranges(replay.table).map((range): LostRange => {
-      const name = replay.table.byId(range.partition)?.name;
-      return { ...range, name: name === undefined || isNameLost(name) ? null : name };
-    });
-    return { segments: this.#segments, lastBlock: this.#nextBlock - 1, damaged: this.#damaged, lost, lostExact: replay.losses.exact };
+    return { segments: this.#segments, lastBlock: this.#nextBlock - 1, damaged: this.#damaged, lost: replay.losses.ranges(replay.table), lostExact: replay.losses.exact };
   }
 
   async #takeBlock(mark: BlockMark): Promise<void> {

@@ -1,4 +1,4 @@
-// Every record of a recovered lane that is provably right, in the order of the lane.
+// Every record of a recovered lane that is provably right, in the order in which the lane took them.
 //
 // Recovery has judged the lane: what it calls lost, dead, trimmed or part of an incomplete group is passed over here, and
 // every frame is verified again as it is read. Memory: some chunks of a segment, and one record.
@@ -14,6 +14,7 @@ import type { SegmentIndex } from "../core/segment-index.js";
 import type { DamagedRange, KnownSegment, LostRange, RecoveredLane } from "../recovery/recovered-lane.js";
 import { openIfThere, type ScanSource } from "../recovery/scan.js";
 import { SegmentReader } from "../recovery/segment-reader.js";
+import { movedSurvivors } from "./moved-survivors.js";
 
 export interface SurvivingRecord {
   readonly state: PartitionState;
@@ -91,7 +92,15 @@ class LaneWalk {
   }
 
   async run(): Promise<void> {
-    for (const known of this.#recovered.segments) await this.#walkSegment(known, known.index ?? (await this.#options.loadIndex(known.segment)));
+    const { recovered, source, loadIndex, take } = this.#options;
+    const indexes: SegmentIndex[] = [];
+    for (const { segment, index } of recovered.segments) indexes.push(index ?? (await loadIndex(segment)));
+    for await (const record of movedSurvivors({ source, recovered, indexes })) {
+      this.#last.set(record.state.id, record.sequence);
+      const waits = take(record);
+      if (waits !== undefined) await waits;
+    }
+    for (const [at, known] of recovered.segments.entries()) await this.#walkSegment(known, indexes[at] as SegmentIndex);
   }
 
   async #walkSegment({ path, index: known }: KnownSegment, index: SegmentIndex): Promise<void> {

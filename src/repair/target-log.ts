@@ -69,7 +69,7 @@ export class TargetLog {
     const { storage, target, lanes, segmentBytes } = this.#options;
     await storage.files.makeDirectory(target);
     const sizes = segmentBytes === null ? {} : { segmentBytes };
-    const options = resolveOptions({ lanes, durability: { mode: "interval", ms: 1000, recordsMax: 1_000_000 }, ...sizes });
+    const options = resolveOptions({ lanes, durability: { mode: "interval", ms: 1000, recordsMax: 1_000_000 }, reclaim: false, ...sizes });
     this.#opened = await openWriter({ directory: this.#staging, storage: withTimes(storage, () => this.#time), options });
   }
 

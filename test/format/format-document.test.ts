@@ -171,16 +171,20 @@ test("index header, and a body as the document describes it", () => {
   index.noteBlock(4096, 8192, 300, 2, 0xaabbccdd);
   index.run(5).note(200, 4096, 64, 9, 1010);
   index.run(5).note(201, 4096, 104, 4, 1015);
+  index.movedStretch(5, 7).note(7, 4096, 200, 10, 1016);
+  index.movedStretch(5, 3).note(3, 4096, 400, 11, 1016);
   index.voids.push({ from: 4300, to: 4340 });
   index.goesOn = true;
   const bytes = encodeIndexFile(index, uuid, 4);
   checkLayout("Index header", indexHeaderBytes, bytes, {
     magic: "RWINDEX1", checksum: crc32c(bytes, 0, 12, 128), "format version": formatVersion, uuid, lane: 4, "last epoch": 2, segment: big, "base time": 1000,
-    "first offset": 4096, "end offset": 12288, "first block": 300, "last block": 300, "last checksum": 0xaabbccdd, "body checksum": crc32c(bytes, 0, 128), "last time": 1015,
-    "body bytes": bytes.length - 128, runs: 1, epochs: 1, voids: 1, flags: 1,
+    "first offset": 4096, "end offset": 12288, "first block": 300, "last block": 300, "last checksum": 0xaabbccdd, "body checksum": crc32c(bytes, 0, 128), "last time": 1016,
+    "body bytes": bytes.length - 128, runs: 3, epochs: 1, voids: 1, flags: 1,
   });
   const varint = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)]);
-  const body = [1, 2, 4300, 40, 5, 200, 1, 2, 13, 10, 5, 1, 200, 1, 8].flatMap(varint);
+  const fresh = [10, 200, 1, 2, 13, 10, 5, 1, 200, 1, 8];
+  const moved = [1, 7, 0, 1, 10, 16, 0, 1, 7, 1, 25, 0, 3, 0, 1, 11, 16, 0, 1, 3, 1, 50];
+  const body = [1, 2, 4300, 40, ...fresh, ...moved].flatMap(varint);
   assert.deepEqual([...bytes.subarray(128)], body);
 });
 

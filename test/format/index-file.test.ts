@@ -50,6 +50,19 @@ test("everything in the index comes back", () => {
   assert.deepEqual([segment, time, firstOffset, endOffset, firstBlock, lastBlock, lastChecksum], [7, baseTime, 4096, 12288 + 65536, 100, 101, 0xffffffff]);
 });
 
+test("moved records come back, stretch by stretch, also where sequences go back", () => {
+  const index = small();
+  const sequences = [7, 8, 9, 3, 4, 20, 8];
+  for (const [at, sequence] of sequences.entries()) index.movedStretch(5, sequence).note(sequence, 12288, 304 * at, 10 + at, baseTime + 40);
+  index.movedStretch(6, 1).note(1, 12288, 4096, 9, baseTime + 41);
+  const back = decode(encodeIndexFile(index, uuid, 31));
+  assert.ok(back !== null);
+  const known = (of: SegmentIndex): unknown => [...of.moved].map(([id, stretches]) => [id, stretches.map((stretch) => ({ ...stretch })), stretches.map((stretch) => stretch.entry(0))]);
+  assert.deepEqual(known(back), known(index));
+  assert.deepEqual(back.moved.get(5)!.map(({ firstSequence, lastSequence }) => [firstSequence, lastSequence]), [[7, 9], [3, 4], [20, 20], [8, 8]]);
+  assert.deepEqual([...back.runs.keys()], [5, 9, 70_000]);
+});
+
 test("the header alone tells log, lane, last epoch and newest record", () => {
   const header = decodeIndexHeader(encodeIndexFile(small(), uuid, 31).subarray(0, indexHeaderBytes));
   assert.deepEqual([header?.uuid, header?.lane, header?.lastEpoch, header?.lastTime], [uuid, 31, 4, baseTime + 2 ** 31]);
@@ -90,8 +103,8 @@ test("what no segment holds is refused, under good checksums: places outside it 
   index.noteBlock(4096, 131_072, 100, 3, 1);
   for (let sequence = 1; sequence <= 2; sequence++) index.run(5).note(sequence, 4096, 64 + sequence * 40_000, 1, baseTime);
   const good = encodeIndexFile(index, uuid, 31);
-  // Epoch: 1 page, number. Run: partition, first, more, records, bytes, times, entries; each entry: sequence, page, place.
-  const sound = [1, 3, 5, 1, 1, 2, 2, 0, 0, 2, 1, 1, 5008, 1, 0, 10_008];
+  // Epoch: 1 page, number. Run: key, first, more, records, bytes, times, entries; each entry: sequence, page, place.
+  const sound = [1, 3, 10, 1, 1, 2, 2, 0, 0, 2, 1, 1, 5008, 1, 0, 10_008];
   const decoded = (numbers: readonly number[]): SegmentIndex | null => {
     const bytes = Buffer.concat([good.subarray(0, indexHeaderBytes), varints(numbers)]);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -103,7 +116,7 @@ test("what no segment holds is refused, under good checksums: places outside it 
   assert.deepEqual(decoded(sound), decode(good));
   assert.notEqual(decoded(sound), null);
   const wrong: readonly (readonly [at: number, value: number])[] = [
-    [0, 0], [0, 2], [0, 100], [1, 2 ** 32], [2, 0], [2, 2 ** 32], [3, 2 ** 52], [4, 2 ** 52], [4, 0], [7, 2 ** 52], [8, 2 ** 52], [10, 0], [10, 9], [11, 0], [11, 40], [12, 10_008], [12, 2 ** 21], [13, 0], [13, 2], [14, 40], [15, 5008], [15, 2 ** 40],
+    [0, 0], [0, 2], [0, 100], [1, 2 ** 32], [2, 0], [2, 1], [2, 2 ** 33], [2, 2 ** 33 + 1], [3, 2 ** 52], [4, 2 ** 52], [4, 0], [7, 2 ** 52], [8, 2 ** 52], [10, 0], [10, 9], [11, 0], [11, 40], [12, 10_008], [12, 2 ** 21], [13, 0], [13, 2], [14, 40], [15, 5008], [15, 2 ** 40],
   ];
   for (const [at, value] of wrong) assert.equal(decoded(sound.map((number, index) => (index === at ? value : number))), null, `number ${String(at)} is ${String(value)}`);
 });

@@ -131,7 +131,7 @@ test("by size: a partition that is kept keeps its segments; the others give up n
   const kept: number[] = [];
   for (const keeps of [false, true]) {
     const place = new Place(4);
-    const log = await place.open(optionsWith({ maxBytes: 8 * segmentBytes, partitions: { state: "keep" } }));
+    const log = await place.open({ ...optionsWith({ maxBytes: 8 * segmentBytes, partitions: { state: "keep" } }), reclaim: null });
     await log.partition(keeps ? "state" : "stats").append("x".repeat(100));
     for (let count = 1; count <= 605; count++) await log.partition("events").append("x".repeat(5000));
     await place.wait(200);
@@ -139,7 +139,7 @@ test("by size: a partition that is kept keeps its segments; the others give up n
     assert.equal(log.partition(keeps ? "state" : "stats").firstSeq, keeps ? 1 : 2);
     assert.equal((log.stats()[0]?.segmentsKept as number) > 20, keeps);
     await log.close();
-    const again = await place.open(optionsWith({ maxBytes: 8 * segmentBytes, partitions: { state: "keep" } }));
+    const again = await place.open({ ...optionsWith({ maxBytes: 8 * segmentBytes, partitions: { state: "keep" } }), reclaim: null });
     await place.wait(200);
     assert.equal(again.partition("events").firstSeq, kept[kept.length - 1], "nor after the next opening");
     await again.close();

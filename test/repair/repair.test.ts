@@ -58,6 +58,23 @@ async function mixed(lanes = 1): Promise<string> {
 }
 
 describe("a sound log", () => {
+  test("moved records are repaired with their times, in front of what was appended later", async () => {
+    const directory = freshPath();
+    await withLog(directory, { ...options, reclaim: { bytesPerSecond: 2 ** 40 } }, async (log) => {
+      for (let seq = 1; seq <= 30; seq++) await log.partition(seq % 2 === 0 ? "even" : "odd").append(`old ${String(seq)}`);
+      for (let round = 0; round < 8; round++) {
+        await Promise.all(Array.from({ length: 1200 }, () => log.partition("busy").append("x".repeat(1000))));
+        await log.partition("busy").trim(log.partition("busy").lastSeq - 3);
+      }
+      while (log.stats()[0]!.segmentsReclaimed === 0) await new Promise((resolve) => setImmediate(resolve));
+    });
+    const target = freshPath();
+    const report = await repairLog(directory, target);
+    assert.deepEqual(report.partitions.flatMap(({ missing }) => missing), []);
+    assert.deepEqual(await all(target), await all(directory));
+    assert.deepEqual(await times(target), await times(directory));
+  });
+
   for (const lanes of [1, 3]) {
     test(`comes back whole, with ${String(lanes)} ${lanes === 1 ? "lane" : "lanes"}: records, sequences, times, trims, truncations; nothing else changes`, async () => {
       const directory = await mixed(lanes);

@@ -74,5 +74,6 @@ export function planOptions(random: Random, { lanes, flavour, foreign }: RunPlan
     // Below what users may ask for: rotation, fragments over segments and recycling are what is to be tried.
     segmentBytes: random.pick([64, 64, 128, 256]) * 1024,
     segmentAgeMs: random.pick([0, 0, 30]),
+    reclaim: random.chance(0.9) ? { factor: random.pick([1.1, 2]), bytesPerSecond: random.pick([2 ** 40, 2 ** 22]) } : null,
   };
 }

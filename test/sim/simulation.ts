@@ -180,6 +180,7 @@ class Run {
       if (this.#plan.flavour !== "damage") this.#foldAcknowledged();
       if (this.#plan.rot === "while open" && this.#random.chance(0.3)) this.#damage();
     }
+    if (log.stats().some(({ segmentsReclaimed }) => segmentsReclaimed > 0)) this.numbers.met("segments reclaimed");
     if (this.#random.chance(0.1)) return "kill";
     await client.close();
     this.numbers.calls += client.calls;

@@ -8,7 +8,7 @@ const namesShown = 10;
 
 export function findPartition(log: Log, name: string): Partition | null {
   const partition = log.partition(name);
-  return log.partitions().includes(partition) ? partition : null;
+  return log.partitions().some((known) => known.name === name) ? partition : null;
 }
 
 export function demandPartition(log: Log, name: string): Partition {

@@ -6,7 +6,7 @@ import type { SegmentIndex } from "../../core/segment-index.js";
 import { indexName, laneDirectoryName, segmentName } from "../../format/names.js";
 import { openReader } from "../../log/open-log.js";
 import { resolveOptions } from "../../log/options.js";
-import { liveLast } from "../../log/read-place.js";
+import { lastLive, runsOf } from "../../core/live-bytes.js";
 import type { ReadOnlyLane } from "../../log/read-only-lane.js";
 import { listLane } from "../../recovery/lane-files.js";
 import { chooseStorage } from "../../storage/choose.js";
@@ -72,7 +72,7 @@ async function laneStats(lane: ReadOnlyLane): Promise<LaneStatistics> {
       lane: lane.lane,
       segment,
       current: segment === current,
-      records: [...index.runs.values()].reduce((sum, run) => sum + run.records, 0),
+      records: [...runsOf(index)].reduce((sum, { run }) => sum + run.records, 0),
       usedBytes: index.endOffset,
       diskBytes: (await diskBytes(`${lane.directory}/${segmentName(segment)}`)) + (await diskBytes(`${lane.directory}/${indexName(segment)}`)),
       neededBy: neededBy(lane, index, needs),
@@ -84,18 +84,18 @@ async function laneStats(lane: ReadOnlyLane): Promise<LaneStatistics> {
 }
 
 function neededBy(lane: ReadOnlyLane, index: SegmentIndex, needs: Map<number, { payloadBytes: number; oldest: number | null }>): string[] {
-  const names: string[] = [];
-  for (const [id, run] of index.runs) {
+  const names = new Set<string>();
+  for (const { id, run, isMoved } of runsOf(index)) {
     const state = lane.table.byId(id);
     if (state === undefined) continue;
     const need = needs.get(id) ?? { payloadBytes: 0, oldest: null };
     need.payloadBytes += run.payloadBytes;
     needs.set(id, need);
-    if (Math.min(run.lastSequence, liveLast(state, index.segment)) < state.firstSequence) continue;
+    if (lastLive(state, index.segment, run.lastSequence, isMoved) < state.firstSequence) continue;
     need.oldest ??= index.segment;
-    names.push(state.name);
+    names.add(state.name);
   }
-  return names;
+  return [...names];
 }
 
 function partitionStats(lane: ReadOnlyLane, needs: ReadonlyMap<number, { payloadBytes: number; oldest: number | null }>): PartitionStats[] {

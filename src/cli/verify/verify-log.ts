@@ -190,6 +190,11 @@ function disagreement(stored: SegmentIndex, found: SegmentIndex): string | null 
     const other = stored.runs.get(partition);
     if (other === undefined || other.records !== run.records || other.lastSequence !== run.lastSequence) return `the index and the segment disagree on partition number ${String(partition)}`;
   }
+  for (const [partition, stretches] of found.moved) {
+    const others = stored.moved.get(partition) ?? [];
+    const isSame = others.length === stretches.length && stretches.every((stretch, at) => others[at]?.firstSequence === stretch.firstSequence && others[at]?.lastSequence === stretch.lastSequence);
+    if (!isSame) return `the index and the segment disagree on moved records of partition number ${String(partition)}`;
+  }
   return null;
 }
 

@@ -1,0 +1,356 @@
+// Moves live records out of the oldest segments, so that segments go although something in them is never trimmed.
+//
+//   due? → choose segments at the head → tell the owner → read their live records → place copies at the tail → release
+//
+// Owns when that happens, how much at a time and how fast. It reads as any reader does, and so never moves a byte that it has not
+// verified; copies go through the lane's queue; a segment is freed by the lane's release and by nothing else, once the copies are durable.
+// It must never run beside itself.
+
+import { RingwallError } from "../base/errors.js";
+import { writeU64 } from "../base/numbers.js";
+import { lastLive, LiveBytes, runsOf } from "../core/live-bytes.js";
+import { isHiddenName } from "../core/own-names.js";
+import type { PartitionState, PartitionTable } from "../core/partition-table.js";
+import type { SegmentIndex } from "../core/segment-index.js";
+import { merged, without, type SequenceRange } from "../core/sequence-ranges.js";
+import type { Truncation } from "../format/checkpoint.js";
+import { movedTimeBytes } from "../format/frame.js";
+import type { LogRecord } from "./block-cursor.js";
+import type { LaneSettings } from "./lane-settings.js";
+import type { LaneStats } from "./lane-stats.js";
+import type { MovedItem } from "./operation.js";
+import type { ReclaimEvent } from "./options.js";
+import type { LostRecords } from "./read-errors.js";
+import { ReadWalk } from "./read-walk.js";
+import type { SegmentShelf } from "./segment-shelf.js";
+
+/** What it needs of its lane. */
+export interface ReclaimLane {
+  readonly settings: LaneSettings;
+  readonly shelf: SegmentShelf;
+  readonly table: PartitionTable;
+  readonly stats: LaneStats;
+  readonly state: { readonly kind: string };
+  /** Resolves once all of them are placed, or were found dead, with the bytes that were placed. */
+  moveOn(items: readonly MovedItem[]): Promise<number>;
+  /** Frees what is dead at the head. */
+  releaseDead(): Promise<void>;
+  handleFailure(error: unknown): void;
+}
+
+/** Kept besides what the factor allows: a log of a few segments is not worth moving. */
+const segmentsBeside = 2;
+/** Copies are placed so many bytes at a time: writers come in between. */
+const chunkBytes = 256 * 1024;
+
+/** What of a partition is to be moved, and the truncations that were known when that was looked up. */
+interface Portion {
+  ranges: SequenceRange[];
+  readonly truncations: readonly Truncation[];
+}
+
+interface Round {
+  readonly segments: readonly number[];
+  readonly portions: ReadonlyMap<PartitionState, Portion>;
+}
+
+export class Reclaim {
+  readonly #lane: ReclaimLane;
+  readonly #bytes = new LiveBytes();
+  #isLoaded = false;
+  #running: Promise<void> | null = null;
+  /** Something happened while it ran. */
+  #isAskedAgain = false;
+  #isStopping = false;
+  /** The head segment that can't be moved, and the records in the way; undefined: its index. */
+  #stopped: { readonly segment: number; readonly lost: LostRecords | undefined } | null = null;
+  /** Ends the wait under way. */
+  #wake: (() => void) | null = null;
+
+  constructor(lane: ReclaimLane) {
+    this.#lane = lane;
+  }
+
+  handleSealed(index: SegmentIndex): void {
+    this.#bytes.add(index, this.#lane.table);
+    this.check();
+  }
+
+  handleTrim(state: PartitionState): void {
+    this.#bytes.handleTrim(state);
+  }
+
+  handleTruncate(state: PartitionState): void {
+    this.#bytes.handleTruncate(state);
+    this.check();
+  }
+
+  handleDrop(state: PartitionState): void {
+    this.#bytes.handleDrop(state);
+    this.check();
+  }
+
+  handleFreed(index: SegmentIndex): void {
+    this.#bytes.forget(index);
+  }
+
+  /** Begins when it is due. */
+  check(): void {
+    if (this.#running !== null) {
+      this.#isAskedAgain = true;
+      return;
+    }
+    if (!this.#isPossible() || (this.#isLoaded && !this.#isDue())) return;
+    this.#running = this.#run().finally(() => {
+      this.#running = null;
+      if (!this.#isAskedAgain) return;
+      this.#isAskedAgain = false;
+      this.check();
+    });
+  }
+
+  /** Begins nothing more; resolves when nothing is under way. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#wake?.();
+    await this.#running;
+  }
+
+  /** Cheap, and false for most logs: nothing is counted before there is something to gain. */
+  #isPossible(): boolean {
+    const { shelf, state } = this.#lane;
+    if (state.kind !== "open" || this.#isStopping || this.#isStopped()) return false;
+    return shelf.segmentIds.length > segmentsBeside + 1;
+  }
+
+  /** What is damaged can't be moved, and is never freed: nothing behind it can go before the owner trims it. */
+  #isStopped(): boolean {
+    const stopped = this.#stopped;
+    if (stopped === null) return false;
+    const { shelf, table, stats } = this.#lane;
+    const { segment, lost } = stopped;
+    const state = lost === undefined ? undefined : table.byName(lost.partition);
+    const isLive = lost === undefined || (state !== undefined && state.firstSequence <= lost.lastSequence && state.lastSequence >= lost.firstSequence);
+    if (isLive && (shelf.segmentIds[0] ?? 0) <= segment) return true;
+    this.#stopped = null;
+    stats.reclaimStoppedAt = 0;
+    return false;
+  }
+
+  #isDue(): boolean {
+    const { used, live } = this.#bytes;
+    const { reclaim, segmentBytes } = this.#lane.settings;
+    return reclaim !== null && used > reclaim.factor * live + segmentsBeside * segmentBytes;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#load();
+      while (this.#isPossible() && this.#isDue()) {
+        const segments = this.#chooseSegments();
+        if (segments.length === 0) return;
+        if (this.#lane.settings.reclaim?.onReclaim !== undefined) {
+          await this.#announce(await this.#roundOf(segments));
+          // The owner may have trimmed: then there may be less to move, or nothing.
+          if (!this.#isPossible() || !this.#isDue() || this.#lane.shelf.segmentIds[0] !== segments[0]) continue;
+        }
+        if (!(await this.#move(await this.#roundOf(segments)))) return;
+        this.#lane.shelf.handleMoved(segments[segments.length - 1] as number);
+        await this.#lane.releaseDead();
+        // A backup keeps them for now. The copies count at the next look.
+        if (this.#lane.shelf.segmentIds[0] === segments[0]) return;
+      }
+    } catch (error) {
+      this.#handleFailure(error);
+    }
+  }
+
+  /** Damage stops it at the head segment; whatever else there is the lane knows, and the next check tries again. */
+  #handleFailure(error: unknown): void {
+    if (!(error instanceof RingwallError)) return this.#lane.handleFailure(error);
+    if (error.code !== "RINGWALL_DAMAGED") return;
+    const { stats, shelf, settings } = this.#lane;
+    const segment = shelf.segmentIds[0] ?? 0;
+    stats.reclaimStoppedAt = segment;
+    this.#stopped = { segment, lost: lostOf(error) };
+    settings.reclaim?.onStopped?.(error);
+  }
+
+  /** Segments that were there when the log was opened are counted when it is first asked for. */
+  async #load(): Promise<void> {
+    if (this.#isLoaded) return;
+    const { shelf, table } = this.#lane;
+    for (const segment of shelf.segmentIds) {
+      if (segment > shelf.sealedUpTo) break;
+      if (!shelf.segmentIds.includes(segment)) continue;
+      const index = await shelf.segmentIndex(segment);
+      // It may have been freed meanwhile.
+      if (shelf.segmentIds.includes(segment)) this.#bytes.add(index, table);
+    }
+    this.#isLoaded = true;
+  }
+
+  /** Segments from the head on, with about one segment of live records: fewer where these are dense, and as many as nothing is left of. */
+  #chooseSegments(): number[] {
+    const { shelf, settings } = this.#lane;
+    const chosen: number[] = [];
+    let count = 0;
+    let live = 0;
+    for (const segment of shelf.segmentIds) {
+      const bytes = this.#bytes.segment(segment);
+      if (segment > shelf.sealedUpTo || bytes === undefined) break;
+      live += bytes.live;
+      if (count > 0 && live > settings.segmentBytes) break;
+      chosen.push(segment);
+      // A group that goes on in the next segment goes with it.
+      if (!bytes.goesOn) count = chosen.length;
+    }
+    return chosen.slice(0, count);
+  }
+
+  /** The live records of the segments that have no copy behind them. */
+  async #roundOf(segments: readonly number[]): Promise<Round> {
+    const { shelf, table } = this.#lane;
+    const last = segments[segments.length - 1] as number;
+    const portions = new Map<PartitionState, Portion>();
+    for (const segment of segments) {
+      if (!shelf.segmentIds.includes(segment)) continue;
+      const index = await shelf.segmentIndex(segment);
+      for (const { id, run, isMoved } of runsOf(index)) {
+        const state = table.byId(id);
+        if (state === undefined || run.firstSequence === 0) continue;
+        const range = { first: Math.max(run.firstSequence, state.firstSequence), last: lastLive(state, segment, run.lastSequence, isMoved) };
+        if (range.first > range.last) continue;
+        const known = portions.get(state);
+        if (known === undefined) portions.set(state, { ranges: [range], truncations: state.truncations });
+        else known.ranges.push(range);
+      }
+    }
+    const copied = await this.#copiesBehind(last);
+    for (const [state, portion] of portions) portion.ranges = without(merged(portion.ranges), merged(copied.get(state.id) ?? []));
+    return { segments, portions };
+  }
+
+  /**
+   * Copies behind the chosen segments, from a round that a crash or a full disk ended: they count, or each crash would leave more of them.
+   */
+  async #copiesBehind(last: number): Promise<Map<number, SequenceRange[]>> {
+    const { shelf, table } = this.#lane;
+    const copied = new Map<number, SequenceRange[]>();
+    for (const segment of shelf.segmentIds) {
+      if (segment <= last) continue;
+      const index = await shelf.segmentIndex(segment);
+      for (const [id, stretches] of index.moved) {
+        const state = table.byId(id);
+        if (state === undefined) continue;
+        const known = copied.get(id) ?? [];
+        for (const run of stretches) known.push({ first: run.firstSequence, last: lastLive(state, segment, run.lastSequence, true) });
+        copied.set(id, known);
+      }
+    }
+    return copied;
+  }
+
+  /** Lets the owner trim first. */
+  async #announce({ segments, portions }: Round): Promise<void> {
+    const { settings } = this.#lane;
+    const onReclaim = settings.reclaim?.onReclaim;
+    const partitions: ReclaimEvent["partitions"][number][] = [];
+    for (const [state, { ranges }] of portions) {
+      const [first] = ranges;
+      const last = ranges[ranges.length - 1];
+      // Hidden partitions are the log's own to trim.
+      if (first === undefined || last === undefined || isHiddenName(state.name)) continue;
+      const bytes = this.#bytes.extents(state.id).reduce((sum, extent) => sum + (segments.includes(extent.segment) ? (extent.last - extent.first + 1) * extent.bytesEach : 0), 0);
+      partitions.push({ name: state.name, firstSeq: first.first, lastSeq: last.last, bytes: Math.ceil(bytes) });
+    }
+    if (partitions.length === 0 || onReclaim === undefined) return;
+    // What the callback throws is the owner's to see: the records are moved all the same.
+    const answered = (async () => onReclaim({ lane: settings.lane, partitions }))().catch((error: unknown) => {
+      process.emitWarning(`onReclaim failed: ${String(error)}`, { code: "RINGWALL_RECLAIM_CALLBACK" });
+    });
+    await this.#wait((end) => { void answered.then(end); });
+    if (!this.#isStopping) await this.#lane.releaseDead();
+  }
+
+  /** Places copies of the records that are live when their turn comes. False when the lane ended meanwhile. */
+  async #move({ portions }: Round): Promise<boolean> {
+    let items: MovedItem[] = [];
+    let bytes = 0;
+    for (const [state, { ranges, truncations }] of portions) {
+      for (const range of ranges) {
+        for await (const records of this.#recordsOf(state, range)) {
+          for (const record of records) {
+            items.push({ state, sequence: record.seq, payload: movedPayload(record), truncations });
+            bytes += record.data.length;
+            if (bytes < chunkBytes) continue;
+            if (!(await this.#place(items))) return false;
+            items = [];
+            bytes = 0;
+          }
+        }
+      }
+    }
+    return items.length === 0 ? !this.#isStopping : this.#place(items);
+  }
+
+  async #place(items: readonly MovedItem[]): Promise<boolean> {
+    const { settings } = this.#lane;
+    if (this.#isStopping) return false;
+    const bytes = await this.#lane.moveOn(items);
+    const { bytesPerSecond = Number.POSITIVE_INFINITY } = settings.reclaim ?? {};
+    const millis = (bytes * 1000) / bytesPerSecond;
+    if (millis > 0) await this.#pause(millis);
+    return !this.#isStopping;
+  }
+
+  /** What is left of the range, in order. */
+  async *#recordsOf(state: PartitionState, range: SequenceRange): AsyncGenerator<readonly LogRecord[], void> {
+    let first = range.first;
+    while (first <= range.last) {
+      first = Math.max(first, state.firstSequence);
+      if (first > range.last) return;
+      const walk = new ReadWalk(this.#lane.shelf, state, { from: first, to: range.last, limit: range.last - first + 1, isTail: false });
+      try {
+        for (;;) {
+          const records = await walk.next();
+          if (records.length === 0) return;
+          yield records;
+          first = walk.expected;
+        }
+      } catch (error) {
+        if (error instanceof RingwallError && error.code === "RINGWALL_DROPPED") return;
+        // Truncated below: what is written there anew lies further on. Trimmed: the rest may be there.
+        if (error instanceof RingwallError && error.code === "RINGWALL_NOT_FOUND") return;
+        if (!(error instanceof RingwallError) || error.code !== "RINGWALL_TRIMMED") throw error;
+      } finally {
+        await walk.close();
+      }
+    }
+  }
+
+  async #pause(millis: number): Promise<void> {
+    await this.#wait((end) => { this.#lane.settings.storage.clock.after(millis, end); });
+  }
+
+  /** Until what is begun ends, or `stop` is called. */
+  async #wait(begin: (end: () => void) => void): Promise<void> {
+    if (this.#isStopping) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      begin(resolve);
+    });
+    this.#wake = null;
+  }
+}
+
+function movedPayload({ time, data }: LogRecord): Uint8Array {
+  const payload = new Uint8Array(movedTimeBytes + data.length);
+  writeU64(new DataView(payload.buffer), 0, time);
+  payload.set(data, movedTimeBytes);
+  return payload;
+}
+
+function lostOf({ details }: RingwallError): LostRecords | undefined {
+  return typeof details === "object" && details !== null && "lastSequence" in details ? (details as LostRecords) : undefined;
+}

@@ -1,0 +1,98 @@
+// Records that survive as moved copies only, in the order in which they were appended: all of them before anything that the kept
+// segments hold as fresh records. Memory: three numbers for each, and one record.
+
+import path from "node:path";
+import { RingwallError } from "../base/errors.js";
+import { lastLive } from "../core/live-bytes.js";
+import type { PartitionState } from "../core/partition-table.js";
+import type { SegmentIndex } from "../core/segment-index.js";
+import { merged, without, type SequenceRange } from "../core/sequence-ranges.js";
+import type { LostRecords } from "../log/read-errors.js";
+import type { ReadSource } from "../log/read-source.js";
+import { get, readBatches } from "../log/reader.js";
+import { segmentFilesOf } from "../log/segment-files.js";
+import type { RecoveredLane } from "../recovery/recovered-lane.js";
+import type { ScanSource } from "../recovery/scan.js";
+
+export interface MovedSurvivorsOptions {
+  readonly source: ScanSource;
+  readonly recovered: RecoveredLane;
+  /** Of all kept segments, in order. */
+  readonly indexes: readonly SegmentIndex[];
+}
+
+export interface MovedSurvivor {
+  readonly state: PartitionState;
+  readonly sequence: number;
+  readonly time: number;
+  readonly data: Uint8Array;
+}
+
+export async function* movedSurvivors(options: MovedSurvivorsOptions): AsyncGenerator<MovedSurvivor, void> {
+  if (options.indexes.every((index) => index.moved.size === 0)) return;
+  const source = readSourceOf(options);
+  try {
+    const found: { readonly state: PartitionState; readonly sequence: number; readonly time: number }[] = [];
+    for (const state of options.recovered.table) {
+      for (const range of movedRanges(state, options)) await collect(source, state, range, (sequence, time) => { found.push({ state, sequence, time }); });
+    }
+    // Of one partition times ascend, and sorting keeps the order of what is equal.
+    found.sort((a, b) => a.time - b.time);
+    for (const { state, sequence, time } of found) {
+      const record = await get(source, state, sequence);
+      if (record !== undefined) yield { state, sequence, time, data: record.data };
+    }
+  } finally {
+    await segmentFilesOf(source).close();
+  }
+}
+
+/** Below the first fresh record, and not lost. */
+function movedRanges(state: PartitionState, { recovered, indexes }: MovedSurvivorsOptions): SequenceRange[] {
+  let firstFresh = state.lastSequence + 1;
+  const copies: SequenceRange[] = [];
+  for (const index of indexes) {
+    const fresh = index.runs.get(state.id);
+    if (fresh !== undefined && fresh.firstSequence > 0) firstFresh = Math.min(firstFresh, fresh.firstSequence);
+    for (const stretch of index.moved.get(state.id) ?? []) {
+      copies.push({ first: Math.max(stretch.firstSequence, state.firstSequence), last: lastLive(state, index.segment, stretch.lastSequence, true) });
+    }
+  }
+  const lost = recovered.report.lost.flatMap(({ partition, firstSequence, lastSequence }) => (partition === state.id ? [{ first: firstSequence, last: lastSequence }] : []));
+  return without(merged(copies.map(({ first, last }) => ({ first, last: Math.min(last, firstFresh - 1) }))), merged(lost));
+}
+
+/** What can be read of the range. */
+async function collect(source: ReadSource, state: PartitionState, range: SequenceRange, note: (sequence: number, time: number) => void): Promise<void> {
+  let from = range.first;
+  while (from <= range.last) {
+    try {
+      for await (const records of readBatches(source, state, { from, to: range.last })) {
+        for (const { seq, time } of records) {
+          note(seq, time);
+          from = seq + 1;
+        }
+      }
+      return;
+    } catch (error) {
+      if (!(error instanceof RingwallError) || error.code !== "RINGWALL_DAMAGED") throw error;
+      from = Math.max(from, (error.details as LostRecords).lastSequence) + 1;
+    }
+  }
+}
+
+function readSourceOf({ source, recovered, indexes }: MovedSurvivorsOptions): ReadSource {
+  const { lane, uuid, alignment, kernels, files } = source;
+  const known = new Map(indexes.map((index) => [index.segment, index]));
+  return {
+    lane, uuid, alignment, kernels, files,
+    directory: path.dirname(recovered.segments[0]?.path ?? ""),
+    segmentIds: recovered.segments.map(({ segment }) => segment),
+    segmentIndex: (segment) => {
+      const index = known.get(segment);
+      return index === undefined ? Promise.reject(new RingwallError("RINGWALL_DAMAGED", `segment ${String(segment)} has no index`)) : Promise.resolve(index);
+    },
+    durableBeyond: () => Promise.resolve(),
+    lookAgain: () => Promise.resolve(false),
+  };
+}
