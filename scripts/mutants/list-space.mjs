@@ -10,12 +10,6 @@ export const space = [
     catchers: [{ test: "log/drop.test", name: "the last id given out" }],
   },
   {
-    name: "drop resolves when it is placed",
-    breaks: "A drop is acknowledged before its frame is on its way: a crash brings the partition back.",
-    edits: [{ file: "src/log/placer.ts", find: "this.#tail.lowerTouched(state, 0);\n    block.addWaiter(resolve, 0);", replace: "this.#tail.lowerTouched(state, 0);\n    resolve(0);" }],
-    catchers: [lives],
-  },
-  {
     name: "overwrite truncates at once",
     breaks: "The truncation of an overwrite is in force as soon as its own frame is placed: a checkpoint in the middle of its group says so, and a crash there leaves the truncated middle.",
     edits: [{ file: "src/log/placer.ts", find: "if (effects !== null) effects.push(", replace: "if (effects !== null && item.kind === \"truncate\") this.#truncate(item.state, index, block.fileOffset + frameOffset, item.after);\n    else if (effects !== null) effects.push(" }],
