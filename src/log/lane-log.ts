@@ -130,7 +130,7 @@ export class LaneLog implements Log {
   }
 
   partition(name: string, options: PartitionOptions = noPlacement): LanePartition {
-    if (options === noPlacement && !isHiddenName(name)) {
+    if (options === noPlacement && typeof name === "string" && !isHiddenName(name)) {
       const known = this.#find(name);
       if (known !== undefined) return known;
     }

@@ -274,13 +274,22 @@ export class SegmentSupply {
     }
   }
 
-  /** Zeros from `from` on, up to the segment's size; not synced. Returns where they end. */
+  /** Zeros from `from` on, up to the segment's size; not synced. Returns where they end: short of `stepBytes` where the disk had room for some. */
   async #writeZeros(file: StorageFile, from: number, stepBytes: number): Promise<number> {
-    const end = Math.min(this.#options.segmentBytes, alignUp(from + stepBytes, this.#options.alignment));
-    for (let at = from; at < end; at += zeros.length) {
-      await file.writeAt(zeros.subarray(0, Math.min(zeros.length, end - at)), at);
+    const { alignment, segmentBytes } = this.#options;
+    const end = Math.min(segmentBytes, alignUp(from + stepBytes, alignment));
+    try {
+      for (let at = from; at < end; at += zeros.length) {
+        await file.writeAt(zeros.subarray(0, Math.min(zeros.length, end - at)), at);
+      }
+      return end;
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      const size = Math.min(end, await file.size());
+      // What did fit is of use: else the next attempt would find it, and what was refused meanwhile had had room.
+      if (size - (size % alignment) > from) return size - (size % alignment);
+      throw error;
     }
-    return end;
   }
 }
 
