@@ -44,13 +44,23 @@ interface Filled {
 async function appendUntilRefused(partition: Partition, bytes: number, kept: string[]): Promise<Filled> {
   for (let round = 0; ; round++) {
     assert.ok(round < 10_000, "the disk was filled");
-    const texts = Array.from({ length: 16 }, (_, index) => `${partition.lastSeq} ${round} ${index} `.padEnd(bytes, "."));
-    const appends = texts.map((data) => partition.append(data));
-    const outcomes: (number | RingwallError | "waits")[] = texts.map(() => "waits");
-    for (const [index, append] of appends.entries()) append.then((seq) => (outcomes[index] = seq), (error: unknown) => (outcomes[index] = error as RingwallError));
-    await Promise.allSettled(appends.slice(-1));
-    // Blocks on their way arrive; what then still waits was begun and lacks space.
-    while (outcomes.filter((outcome) => outcome === "waits").length > 1) await new Promise((resolve) => setTimeout(resolve, 1));
+    const texts: string[] = [];
+    const appends: Promise<number>[] = [];
+    const outcomes: (number | RingwallError | "waits")[] = [];
+    const append = (): void => {
+      const index = texts.push(`${partition.lastSeq} ${round} ${texts.length} `.padEnd(bytes, ".")) - 1;
+      outcomes.push("waits");
+      const appended = partition.append(texts[index] as string);
+      appends.push(appended);
+      appended.then((seq) => (outcomes[index] = seq), (error: unknown) => (outcomes[index] = error as RingwallError));
+    };
+    const count = (): number => outcomes.filter((outcome) => outcome === "waits").length;
+    for (let index = 0; index < 16; index++) append();
+    // Blocks on their way arrive; what then still waits was begun and lacks space, and what comes behind it is refused.
+    while (count() > 1 || (count() === 1 && outcomes.at(-1) === "waits")) {
+      if (count() === 1) append();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
     const refusals = outcomes.filter((outcome) => typeof outcome === "object");
     const accepted = outcomes.filter((outcome) => typeof outcome === "number");
     const waiting = outcomes.indexOf("waits");
