@@ -79,7 +79,7 @@ export async function attachToThread(handle: LogHandle): Promise<ThreadLog> {
 
 function threadLog(connection: Connection, opened: Opened, handle: LogHandle, threadEnded: (() => Promise<void>) | null): ThreadLog {
   const { lanes } = opened.info;
-  const how = opened.wakesByRing ? ", and makes no system call while records come" : "";
+  const how = opened.wakesByRing ? ", with few system calls while records come" : "";
   const laneReason = `asked for with { lane: "thread" }: thread ${String(handle.threadId)} runs ${lanes === 1 ? "the lane" : `all ${String(lanes)} lanes`}${how}`;
   return new ThreadLog({ connection, info: { ...opened.info, lane: "thread", laneReason }, recordBytesMax: opened.recordBytesMax, handle, threadEnded });
 }

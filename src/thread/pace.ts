@@ -1,7 +1,7 @@
 // When the lane's thread goes on in memory, when it returns to its event loop, and when it sleeps.
 //
 // Where a kernel thread takes submissions (SQPOLL), all of a record's way lies in memory: commands, completions, answers.
-// So the lane's thread makes no system call as long as it stays out of its event loop, which makes some per turn. It goes
+// So the lane's thread makes hardly a system call as long as it stays out of its event loop, which makes some per turn. It goes
 // there when there is a reason, of which memory tells all but one:
 //   the bell    a producer has posted a message: a reading, a new producer
 //   requests    Node has something under way for this thread, file work of segments above all: a turn every millisecond
