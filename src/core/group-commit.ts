@@ -5,8 +5,8 @@
 //
 // Batching is natural: while a block is written the next one fills. A block is cut
 //   1. when it is full;
-//   2. when it holds `eagerBytes`, or `eagerRecords`, and there is room in flight: the device starts while the turn goes on
-//      appending, and acknowledges these while it writes the next;
+//   2. when it holds `eagerBytes`, or `eagerWaiters` callers wait for it, and there is room in flight: the device starts while
+//      the turn goes on appending, and these callers go on while it writes the next block;
 //   3. at the end of a turn, when nothing is in flight.
 // Otherwise it waits for a completion, whose turn ends with rule 3.
 
@@ -15,7 +15,7 @@ import { assert } from "../base/assert.js";
 export class GroupCommit {
   readonly inFlightMax: number;
   readonly #eagerBytes: number;
-  readonly #eagerRecords: number;
+  readonly #eagerWaiters: number;
   /** Highest block sequence of which it and all before are durable. */
   #horizon: number;
   /** Highest block sequence submitted. */
@@ -23,11 +23,11 @@ export class GroupCommit {
   /** Bit i: block horizon + 1 + i completed out of order. */
   #completed = 0;
 
-  constructor(options: { readonly inFlightMax: number; readonly eagerBytes: number; readonly eagerRecords: number; readonly horizon: number }) {
+  constructor(options: { readonly inFlightMax: number; readonly eagerBytes: number; readonly eagerWaiters: number; readonly horizon: number }) {
     assert(options.inFlightMax >= 1 && options.inFlightMax <= 30, "blocks in flight: 1 to 30");
     this.inFlightMax = options.inFlightMax;
     this.#eagerBytes = options.eagerBytes;
-    this.#eagerRecords = options.eagerRecords;
+    this.#eagerWaiters = options.eagerWaiters;
     this.#horizon = options.horizon;
     this.#submitted = options.horizon;
   }
@@ -50,8 +50,8 @@ export class GroupCommit {
   }
 
   /** Rule 2, asked after each append. Hot. */
-  isEager(openBytes: number, openRecords: number): boolean {
-    return (openBytes >= this.#eagerBytes || openRecords >= this.#eagerRecords) && this.#submitted - this.#horizon < this.inFlightMax;
+  isEager(openBytes: number, waiters: number): boolean {
+    return (openBytes >= this.#eagerBytes || waiters >= this.#eagerWaiters) && this.#submitted - this.#horizon < this.inFlightMax;
   }
 
   /** Rule 3, asked at the end of a turn when the open block holds something. */

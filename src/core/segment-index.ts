@@ -28,7 +28,9 @@ export class SegmentIndex {
   readonly segment: number;
   /** Milliseconds since 1970; frames count their time from here. */
   readonly baseTime: number;
-  #runs: GrowingRuns | PackedRuns = new GrowingRuns();
+  /** Null once the runs are packed. */
+  #growing: GrowingRuns | null = new GrowingRuns();
+  #packed: PackedRuns | null = null;
   /** Records that were moved on into this segment: per partition stretches of contiguous sequences, in order of place. */
   readonly moved = new Map<number, MovedStretch[]>();
   readonly epochs: EpochStart[] = [];
@@ -55,26 +57,27 @@ export class SegmentIndex {
   }
 
   get runs(): SegmentRuns {
-    return this.#runs;
+    return (this.#packed ?? this.#growing) as SegmentRuns;
   }
 
   /** Runs that records are added to. Hot. */
   get growing(): GrowingRuns {
-    assert(this.#runs instanceof GrowingRuns, "a sealed segment takes no records");
-    return this.#runs;
+    assert(this.#growing !== null, "a sealed segment takes no records");
+    return this.#growing;
   }
 
   /** The runs of a sealed segment, in few bytes from the first call on. */
   pack(): PackedRuns {
-    if (this.#runs instanceof GrowingRuns) this.#runs = new PackedRuns(this.#runs);
-    return this.#runs;
+    this.#packed ??= new PackedRuns(this.growing);
+    this.#growing = null;
+    return this.#packed;
   }
 
   /** About what it keeps in memory. */
   get bytes(): number {
     let movedBytes = 0;
     for (const stretches of this.moved.values()) for (const stretch of stretches) movedBytes += stretch.bytes;
-    return fixedBytes + this.#runs.bytes + movedBytes + (this.epochs.length + this.voids.length) * 64;
+    return fixedBytes + this.runs.bytes + movedBytes + (this.epochs.length + this.voids.length) * 64;
   }
 
   /** The run of that key, which begins here if there is none. */

@@ -33,7 +33,7 @@ export interface LaneSettings {
   /** Of one write of several blocks, at most; 0: each block is a write. */
   readonly gatherBytes: number;
   readonly eagerBytes: number;
-  readonly eagerRecords: number;
+  readonly eagerWaiters: number;
   readonly beaconMs: number;
   /** Null: live records stay where they are. */
   readonly reclaim: ResolvedReclaim | null;

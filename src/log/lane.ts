@@ -404,7 +404,7 @@ export class Lane {
 
   /** Hot: once per record. */
   #afterPlacing(block: BlockBuffer): void {
-    if (this.#tail.commit.isEager(block.cursor - block.start, block.recordCount)) this.#tail.closeBlock();
+    if (this.#tail.commit.isEager(block.cursor - block.start, block.waiterCount)) this.#tail.closeBlock();
     else if (!this.#turnEndScheduled) this.#scheduleTurnEnd();
   }
 

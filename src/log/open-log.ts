@@ -21,9 +21,9 @@ import { SuperblockStore } from "./superblock-store.js";
 
 /** Time for measuring the flush methods of a new log's device. */
 const probeMillisMax = 6;
-/** A block is sent on its way in mid-turn once it has this many bytes, or records: so many take this thread as long as the device takes for a block. */
+/** A block is sent on its way in mid-turn once it has this many bytes, or so many callers wait for it: their turns take about as long as the device does. */
 const eagerBytes = 64 * 1024;
-const eagerRecords = 128;
+const eagerWaiters = 128;
 const beaconMs = 20;
 
 export interface OpenedWriter {
@@ -243,7 +243,7 @@ function createLane({ directory, storage, options }: OpenRequest, superblock: Su
     gatherBytes: options.gatherBytes,
     reclaim: options.reclaim,
     eagerBytes,
-    eagerRecords,
+    eagerWaiters,
     beaconMs,
     epoch: (lanes[lane] as LaneRecord).epoch + 1,
     recovered,

@@ -153,7 +153,7 @@ export class Placer {
       operation.itemBytes += bytes;
       this.#tail.groupIsOpen = true;
     }
-    if (this.#tail.commit.isEager(block.cursor - block.start, block.recordCount)) this.#tail.closeBlock();
+    if (this.#tail.commit.isEager(block.cursor - block.start, block.waiterCount)) this.#tail.closeBlock();
     return true;
   }
 
@@ -248,7 +248,7 @@ export class Placer {
       return;
     }
     this.#tail.groupIsOpen = true;
-    if (this.#tail.commit.isEager(block.cursor - block.start, block.recordCount)) this.#tail.closeBlock();
+    if (this.#tail.commit.isEager(block.cursor - block.start, block.waiterCount)) this.#tail.closeBlock();
   }
 
   /** What the item's first frame, which was just placed, changes: at once, or with its group. The index has the time that the frame has. */

@@ -99,7 +99,7 @@ export class Tail {
     this.commit = new GroupCommit({
       inFlightMax: settings.blocksInFlight,
       eagerBytes: settings.durability.mode === "interval" ? Number.POSITIVE_INFINITY : settings.eagerBytes,
-      eagerRecords: settings.durability.mode === "interval" ? Number.POSITIVE_INFINITY : settings.eagerRecords,
+      eagerWaiters: settings.durability.mode === "interval" ? Number.POSITIVE_INFINITY : settings.eagerWaiters,
       horizon: recovered.nextBlock - 1,
     });
     this.#buffers = Array.from({ length: bufferCount }, (_, index) => new BlockBuffer(index, index * bufferBytes, bufferBytes, writer.memory));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GroupCommit } from "#src/core/group-commit.js";
 
-const eager = { eagerBytes: 1000, eagerRecords: 10 };
+const eager = { eagerBytes: 1000, eagerWaiters: 10 };
 
 /** What has happened: s for a submission, or the sequence of a completion. */
 type Step = "s" | number;
@@ -72,6 +72,6 @@ test("thirty in flight, completed backwards: the horizon waits for the first", (
 });
 
 test("no block is eager under infinite bounds: durability by interval", () => {
-  const commit = new GroupCommit({ inFlightMax: 4, eagerBytes: Number.POSITIVE_INFINITY, eagerRecords: Number.POSITIVE_INFINITY, horizon: 0 });
+  const commit = new GroupCommit({ inFlightMax: 4, eagerBytes: Number.POSITIVE_INFINITY, eagerWaiters: Number.POSITIVE_INFINITY, horizon: 0 });
   assert.equal(commit.isEager(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER), false);
 });
