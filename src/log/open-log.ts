@@ -83,7 +83,8 @@ export async function openWriter(request: OpenRequest): Promise<OpenedWriter> {
  */
 async function startEpoch({ directory, storage, options }: OpenRequest, superblock: SuperblockStore, recovered: readonly RecoveredLane[], lanes: readonly Lane[]): Promise<void> {
   const isNew = superblock.current.lanes.every(({ epoch }) => epoch === 0);
-  const starts = [syncNames(storage, directory), ...lanes.map((lane) => lane.start())];
+  await syncNames(storage, directory);
+  const starts = lanes.map((lane) => lane.start());
   // Of a new log the superblock comes last. So one that names an epoch says that there was a first segment, and a log
   // whose segments were all removed before any horizon spoke of them does not pass for an empty one.
   if (!isNew) starts.push(beginEpoch(superblock, recovered, options));
@@ -139,6 +140,7 @@ function laneDirectory(directory: string, lane: number): string {
 /**
  * 1. a creation is killed before it synced the directories; 2. the next opening finds everything and goes on; 3. power
  * fails: the names were never durable, the whole log is gone. So every opening syncs them; clean ones cost nothing.
+ * Before a lane makes a file: else that one may be what the power leaves, and without a superblock it counts as damage.
  */
 async function syncNames(storage: Storage, directory: string): Promise<void> {
   await storage.files.syncDirectory(directory);

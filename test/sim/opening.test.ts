@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { RingwallError } from "#src/base/errors.js";
 import { LaneLog as Log } from "#src/log/lane-log.js";
 import { resolveOptions } from "#src/log/options.js";
 import { SimMachine } from "#src/storage/sim/machine.js";
@@ -20,5 +21,33 @@ test("opening writes no block before the superblock knows the epoch, however slo
     const again = await Log.openOn({ storage: new SimStorage(machine, { observer }), reason: "test" }, "/log", options);
     assert.equal(blocks, 0, `seed ${seed}: ${blocks} blocks were written while the log was being opened`);
     await again.close();
+  }
+});
+
+test("no lane gets a file before the superblock's name is durable: where creation broke off, a power loss leaves a whole log or an empty directory", async () => {
+  const options = resolveOptions({ lanes: 2 });
+  for (let seed = 1; seed <= 4; seed++) {
+    for (let events = 1; events <= 60; events++) {
+      const machine = new SimMachine({ seed, faults: { slow: 0.3 } });
+      const creating = new SimStorage(machine);
+      const syncDirectory = creating.files.syncDirectory.bind(creating.files);
+      creating.files.syncDirectory = async (path) => {
+        if ((await creating.files.list(path))?.includes("superblock") === true) throw new RingwallError("RINGWALL_IO", "the flush failed");
+        await syncDirectory(path);
+      };
+      await assert.rejects(Log.openOn({ storage: creating, reason: "test" }, "/log", options), { code: "RINGWALL_IO" });
+      machine.kill(creating.owner);
+
+      const powerFails = new Promise<void>((resolve) => { machine.loop.onInterrupt = resolve; });
+      machine.loop.interruptAt = machine.loop.count + events;
+      const opening = Log.openOn({ storage: new SimStorage(machine), reason: "test" }, "/log", options);
+      await Promise.race([powerFails, opening]);
+      machine.loop.interruptAt = Number.POSITIVE_INFINITY;
+      machine.losePower();
+
+      const again = await Log.openOn({ storage: new SimStorage(machine), reason: "test" }, "/log", options).catch((error: unknown) => error);
+      assert.ok(again instanceof Log, `seed ${seed}, power lost after ${events} events: ${String(again)}`);
+      await again.close();
+    }
   }
 });
