@@ -12,6 +12,7 @@
 import type { MessagePort } from "node:worker_threads";
 import type { LaneLog } from "../log/lane-log.js";
 import type { ResolvedOptions } from "../log/options.js";
+import { loadNative } from "../native/binding.js";
 import { nodeClock } from "../storage/node-clock.js";
 import { RingWaker } from "../storage/uring/ring-wake.js";
 import { BoardWriter } from "./board.js";
@@ -27,6 +28,8 @@ const looksPerTime = 1024;
 const statsMillis = 10;
 /** Longer than a block takes and than the application pauses: to sleep and to be woken is some five system calls. */
 const stayingMillisMax = 50;
+/** Then others have the processor, if any wants it. */
+const yieldMillis = 0.5;
 
 type State = "open" | "waiting for space" | "closing" | "closed";
 
@@ -44,6 +47,7 @@ export class LaneServer {
   /** When they are; infinity while they are up to date. */
   #statsDue = Number.POSITIVE_INFINITY;
   readonly #isPolled: boolean;
+  readonly #yieldProcessor: () => void;
   readonly #pace: Pace;
   readonly #clock = nodeClock();
   readonly #waker: RingWaker | null;
@@ -52,6 +56,8 @@ export class LaneServer {
     this.#log = log;
     const { pollingRing } = log;
     this.#isPolled = pollingRing !== undefined;
+    const native = loadNative();
+    this.#yieldProcessor = native.kind === "absent" ? () => undefined : () => { native.binding.yieldProcessor(); };
     this.#waker = pollingRing === undefined ? null : RingWaker.open(pollingRing, () => { this.#wakeByMessage(); });
     const stayingMillis = this.#isPolled ? Math.min(stayingMillisMax, sqpoll?.idleMs ?? 0) : 0;
     this.#pace = new Pace({ stayingMillis, bell: () => this.board.bell, hasRequests: () => log.isReading || hasRequests() });
@@ -113,11 +119,19 @@ export class LaneServer {
 
   /** Looks on until something is found or it is time for something else. */
   #nextStep(hasFound: boolean): Step {
+    let yieldAt = Number.POSITIVE_INFINITY;
     for (let found = hasFound; ; found = this.#look()) {
       const now = performance.now();
       if (now >= this.#statsDue) this.#updateStats();
       const step = this.#pace.next(found, now);
       if (found || step !== "stay") return step;
+      // 1. a durable write ends in a kernel worker bound to this processor; 2. this thread looks for it without a pause; 3. the
+      // worker waits for the scheduler's tick. Longer than a write takes, so that no call is made while all goes well.
+      if (now < yieldAt) yieldAt = Math.min(yieldAt, now + yieldMillis);
+      else {
+        this.#yieldProcessor();
+        yieldAt = now + yieldMillis;
+      }
     }
   }
 
