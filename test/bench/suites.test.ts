@@ -9,6 +9,7 @@ import { demandNumbers, demandSuite, documentsOf, numberAt, quick, runBench, wit
 const round = ["--seconds", "0.1", ...quick];
 const callers = [...round, "--warm-up", "0.05"];
 const appendFigures = ["recordsPerSecond", "megabytesPerSecond", "ackMicros.p50", "ackMicros.p99", "blocks", "recordsPerBlock", "cpuMicrosPerRecord", "seconds"];
+const threadFigures = ["recordsPerSecond", "megabytesPerSecond", "ackMicros.p50", "ackMicros.p99", "cpuMicrosPerRecord", "rssBytesMax", "seconds"];
 
 const backends = [
   { backend: "fs", skip: false },
@@ -72,6 +73,21 @@ for (const { backend, skip } of backends) {
       assert.equal(documents[0]?.["ratios"], undefined);
       assert.equal(numberAt(documents[1] ?? {}, "ratios.to"), "1 partition");
       demandNumbers((documents[1]?.["ratios"] as { of: Record<string, Record<string, unknown>> }).of["recordsPerSecond"] ?? {}, ["median", "min", "max"]);
+    });
+
+    test("threads: one log inline, and with producers in several threads", async () => {
+      const documents = await documentsOf(["threads", "--backend", backend, "--callers", "5", "--producers", "1,2", ...callers]);
+      demandSuite(documents, { bench: "threads", contenders: ["inline", "lane thread, 1 producer", "lane thread, 2 producers"], rounds: 2, worked: threadFigures });
+      assert.deepEqual(documents.map((document) => ["lane", "logs", "threads"].map((name) => numberAt(document, `settings.${name}`))), [["inline", 1, 1], ["thread", 1, 1], ["thread", 1, 2]]);
+      assert.deepEqual(documents.map((document) => numberAt(document, "ratios.to")), [undefined, "inline", "inline"]);
+      assert.equal(numberAt(documents[1] ?? {}, "facts.backend"), backend);
+    });
+
+    test("lanes: several of one log, and a log for each worker", async () => {
+      const documents = await documentsOf(["lanes", "--backend", backend, "--callers", "4", "--lanes", "1,2", "--workers", "1,2", ...callers]);
+      demandSuite(documents, { bench: "lanes", contenders: ["1 lane", "2 lanes", "1 worker", "2 workers"], rounds: 2, worked: threadFigures });
+      assert.deepEqual(documents.map((document) => ["lanes", "logs", "partitions"].map((name) => numberAt(document, `settings.${name}`))), [[1, 1, 2], [2, 1, 2], [1, 1, 1], [1, 2, 1]]);
+      assert.deepEqual(documents.map((document) => numberAt(document, "ratios.to")), [undefined, "1 lane", undefined, "1 worker"]);
     });
 
     test("modes: each feature is really on and off, by what the backend says", async () => {

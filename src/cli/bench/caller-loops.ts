@@ -20,6 +20,16 @@ export interface Load<Item> {
   readonly everyCall: number;
 }
 
+/** What the callers of a load run in. */
+export interface CallerWindow {
+  readonly isOver: boolean;
+  handleCall(): void;
+  /** Of a call that was timed, before its `handleCall`. */
+  handleTimed(started: number, now: number): void;
+  /** The window is over: a caller failed. */
+  fail(): void;
+}
+
 export interface WindowOptions {
   readonly seconds: number;
   /** Callers run for so long before the window opens. */
@@ -43,42 +53,47 @@ const tickMillis = 20;
 /** Runs every caller until the window is over and its last append is acknowledged. Rejects with the first failure. */
 export async function runCallers<Item>(load: Load<Item>, options: WindowOptions): Promise<WindowFigures> {
   const measured = new MeasuredWindow(options);
-  const callers = Array.from({ length: load.callers }, (_, caller) => runCaller(load, measured, caller));
-  const outcomes = await Promise.allSettled(callers);
-  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  await runCallersIn(load, measured);
   return measured.figures();
 }
 
+/** As `runCallers`, in a window that somebody else opens and shuts. */
+export async function runCallersIn<Item>(load: Load<Item>, window: CallerWindow): Promise<void> {
+  const callers = Array.from({ length: load.callers }, (_, caller) => runCaller(load, window, caller));
+  const outcomes = await Promise.allSettled(callers);
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+}
+
 /** Hot: the loop of an application, a counter, and now and then the clock. */
-async function runCaller<Item>(load: Load<Item>, measured: MeasuredWindow, caller: number): Promise<void> {
+async function runCaller<Item>(load: Load<Item>, window: CallerWindow, caller: number): Promise<void> {
   const { items, appenders, everyCall } = load;
   let item = (caller * 17) % items.length;
   let appender = caller % appenders.length;
   let due = 1 + (caller % everyCall);
   try {
-    while (!measured.isOver) {
+    while (!window.isOver) {
       due--;
       if (due > 0) await (appenders[appender] as Appender<Item>).append(items[item] as Item);
       else {
         due = everyCall;
         const started = performance.now();
         await (appenders[appender] as Appender<Item>).append(items[item] as Item);
-        measured.handleTimed(started, performance.now());
+        window.handleTimed(started, performance.now());
       }
-      measured.calls++;
+      window.handleCall();
       item = item + 1 === items.length ? 0 : item + 1;
       appender = appender + 1 === appenders.length ? 0 : appender + 1;
     }
   } catch (error) {
-    measured.isOver = true;
+    window.fail();
     throw error;
   }
 }
 
-class MeasuredWindow {
+class MeasuredWindow implements CallerWindow {
   isOver = false;
-  /** Acknowledged calls, also outside the window. */
-  calls = 0;
+  /** Acknowledged, also outside the window. */
+  #calls = 0;
   readonly #options: WindowOptions;
   readonly #samples = new Samples();
   #openAt: number;
@@ -91,6 +106,14 @@ class MeasuredWindow {
   constructor(options: WindowOptions) {
     this.#options = options;
     this.#openAt = performance.now() + options.rampSeconds * 1000;
+  }
+
+  handleCall(): void {
+    this.#calls++;
+  }
+
+  fail(): void {
+    this.isOver = true;
   }
 
   handleTimed(started: number, now: number): void {
@@ -110,14 +133,14 @@ class MeasuredWindow {
 
   #open(): void {
     this.#isOpen = true;
-    this.#callsBefore = this.calls;
+    this.#callsBefore = this.#calls;
     this.#options.onOpen();
     this.#openAt = performance.now();
     this.#shutAt = this.#openAt + this.#options.seconds * 1000;
   }
 
   #shut(now: number): void {
-    this.#figures = { seconds: (now - this.#openAt) / 1000, calls: this.calls - this.#callsBefore };
+    this.#figures = { seconds: (now - this.#openAt) / 1000, calls: this.#calls - this.#callsBefore };
     this.isOver = true;
     this.#isOpen = false;
     this.#options.onShut();

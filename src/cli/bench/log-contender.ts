@@ -77,7 +77,7 @@ export class LogContender implements Contender<LogFigures> {
     this.#directory = directory;
     this.#load = load;
     this.facts = logFactsOf(log);
-    this.#partitions = Array.from({ length: load.partitions }, (_, index) => log.partition(`bench-${String(index)}`));
+    this.#partitions = Array.from({ length: load.partitions }, (_, index) => benchPartition(log, index));
     this.#appenders = load.batch === 1 ? (this.#partitions as readonly Appender<Uint8Array | Uint8Array[]>[]) : this.#partitions.map(batchAppender);
     this.#items = load.batch === 1 ? makePayloads(load.bytes) : makeBatches(load.bytes, load.batch);
     this.#trimmer = new Trimmer(log, this.#partitions);
@@ -197,6 +197,11 @@ export class LogContender implements Contender<LogFigures> {
     }
     return inodes;
   }
+}
+
+/** On the lanes in turn: where a partition would go by itself depends on what has been appended before. */
+export function benchPartition(log: Log, index: number): Partition {
+  return log.partition(`bench-${String(index)}`, { lane: index % log.info.lanes });
 }
 
 function batchAppender(partition: Partition): Appender<Uint8Array | Uint8Array[]> {

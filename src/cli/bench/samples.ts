@@ -11,7 +11,7 @@ export interface Quantiles {
 }
 
 export class Samples {
-  readonly #values: Float64Array;
+  readonly #values: Float64Array<ArrayBuffer>;
   #next = 0;
   #count = 0;
 
@@ -37,8 +37,24 @@ export class Samples {
 
   /** Of what is kept, each value times `factor`: 1000 makes microseconds of milliseconds. */
   quantiles(factor: number): Quantiles {
-    const sorted = this.#values.slice(0, Math.min(this.#count, this.#values.length)).sort();
-    const at = (quantile: number): number => (sorted[Math.max(0, Math.ceil(quantile * sorted.length) - 1)] ?? 0) * factor;
-    return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
+    return quantilesOf([this.kept()], factor);
   }
+
+  /** A copy, in no order. */
+  kept(): Float64Array<ArrayBuffer> {
+    return this.#values.slice(0, Math.min(this.#count, this.#values.length));
+  }
+}
+
+/** Of all values together, each times `factor`. */
+export function quantilesOf(lists: readonly Float64Array[], factor: number): Quantiles {
+  const sorted = new Float64Array(lists.reduce((sum, { length }) => sum + length, 0));
+  let next = 0;
+  for (const list of lists) {
+    sorted.set(list, next);
+    next += list.length;
+  }
+  sorted.sort();
+  const at = (quantile: number): number => (sorted[Math.max(0, Math.ceil(quantile * sorted.length) - 1)] ?? 0) * factor;
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) };
 }

@@ -17,6 +17,7 @@ interface SuiteCommand {
 }
 
 const callersMax = 100_000;
+const threadsMax = 16;
 const recordBytesMax = 16 * 1024 ** 2;
 
 const suites: readonly SuiteCommand[] = [
@@ -48,6 +49,29 @@ const suites: readonly SuiteCommand[] = [
       .option("--callers <n>", "how many at once", atMost(callersMax, parseSequence), 256)
       .option("--partitions <list>", "appended to in turn; ratios are to the first", listOf(1_000_000), [1, 16, 1000, 100_000]),
     load: async () => (await import("./callers-suites.js")).partitionsSuite,
+  },
+  {
+    name: "threads",
+    description: "what the way to a lane's thread costs: inline, and one to several threads that produce on one log",
+    example: "ringwall bench threads --dir . --producers 1,2,4",
+    seconds: 3,
+    repeat: 3,
+    options: (command) => withLoad(command)
+      .option("--callers <n>", "how many at once, in all threads together", atMost(callersMax, parseSequence), 256)
+      .option("--producers <list>", "threads that append to one log", listOf(threadsMax), [1, 2, 4]),
+    load: async () => (await import("./threads-suites.js")).threadsSuite,
+  },
+  {
+    name: "lanes",
+    description: "the same callers on one lane and on several, and on a log for each worker thread",
+    example: "ringwall bench lanes --dir . --lanes 1,2,4 --workers 1,2",
+    seconds: 3,
+    repeat: 3,
+    options: (command) => withLoad(command)
+      .option("--callers <n>", "how many at once, in all threads together", atMost(callersMax, parseSequence), 256)
+      .option("--lanes <list>", "lanes of one inline log; ratios are to the first", listOf(threadsMax), [1, 2, 4])
+      .option("--workers <list>", "threads with a log each; ratios are to the first", listOf(threadsMax), [1, 2]),
+    load: async () => (await import("./threads-suites.js")).lanesSuite,
   },
   {
     name: "open",
