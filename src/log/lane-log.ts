@@ -6,7 +6,6 @@
 import { RingwallError } from "../base/errors.js";
 import { assert } from "../base/assert.js";
 import { cursorOf, cursorPartition, isHiddenName } from "../core/own-names.js";
-import type { PartitionTable } from "../core/partition-table.js";
 import { formatVersion } from "../format/version.js";
 import { chooseKernels } from "../format/kernels.js";
 import { chooseStorage, chooseStorageAgain, type StorageChoiceOptions } from "../storage/choose.js";
@@ -44,6 +43,8 @@ export class LaneLog implements Log {
   readonly #homes: readonly PartitionHome[];
   /** Partitions that were asked for and have no record yet: all that wait for the first one wait on one object. */
   readonly #unborn = new Map<string, LanePartition>();
+  /** By lane: partitions that it had at opening, and that were placed on it since, with a record or not. */
+  readonly #placed: number[];
   readonly #retention: LogRetention | null;
   readonly #backups: RunningBackups;
   #closing: Promise<void> | null = null;
@@ -62,6 +63,7 @@ export class LaneLog implements Log {
       unborn: this.#unborn,
       producers: new LaneProducers(lane.table),
     }));
+    this.#placed = this.#homes.map(({ table }) => table.size);
     const { retention, segmentBytes } = options;
     this.#retention = opened.kind === "reader" || retention === undefined ? null : new LogRetention({ retention, lanes: opened.lanes, clock: storage.clock, segmentBytes });
     this.#retention?.begin();
@@ -149,11 +151,15 @@ export class LaneLog implements Log {
     const found = options === noPlacement ? this.#find(name) : undefined;
     if (found !== undefined) return found;
     checkPlacement(options);
-    const home = this.#homes[this.#laneOf(name, options)] as PartitionHome;
+    const lane = this.#laneOf(name, options);
+    const home = this.#homes[lane] as PartitionHome;
     const known = this.#unborn.get(name);
     if (known !== undefined) return known;
     const partition = new LanePartition(name, home);
-    if (home.table.byName(name) === undefined) this.#unborn.set(name, partition);
+    if (home.table.byName(name) === undefined) {
+      this.#unborn.set(name, partition);
+      this.#placed[lane] = (this.#placed[lane] as number) + 1;
+    }
     return partition;
   }
 
@@ -320,8 +326,7 @@ export class LaneLog implements Log {
   }
 
   #emptiestLane(): number {
-    const sizes = this.#opened.lanes.map((lane: { readonly table: PartitionTable }) => lane.table.size);
-    return sizes.indexOf(Math.min(...sizes));
+    return this.#placed.indexOf(Math.min(...this.#placed));
   }
 
   #writerLanes(): readonly Lane[] {

@@ -178,6 +178,16 @@ onEachBackend("segments", (backend) => {
     });
   });
 
+  test("lanes: partitions spread from their first mention on, not only once they have a record", async () => {
+    await withLog(freshPath(), { ...options, lanes: 3 }, async (log) => {
+      const partitions = ["a", "b", "c", "d", "e", "f"].map((name) => log.partition(name));
+      assert.deepEqual(partitions.map(({ lane }) => lane), [0, 1, 2, 0, 1, 2]);
+      await Promise.all(partitions.map((partition) => partition.append("x")));
+      assert.deepEqual(log.stats().map((lane) => lane.partitions), [2, 2, 2]);
+      assert.equal(log.partition("g").lane, 0);
+    });
+  });
+
   test("lanes: partitions spread, stay where they are, are placed by number or beside another; no atomic write over two", async () => {
     const directory = freshPath();
     const lanes = 4;
