@@ -19,6 +19,10 @@ export function settleMoved(lost: readonly LostSequences[], table: PartitionTabl
       if (!isMoved) firstFresh.set(id, Math.min(run.firstSequence, firstFresh.get(id) ?? Number.POSITIVE_INFINITY));
       else if (run.firstSequence <= last) push(moved, id, { first: run.firstSequence, last });
     }
+    // A fresh record was appended behind all that was before it: copies from there on are dead, and no reader takes them (read-place.ts).
+    for (const [id, { firstSequence }] of index.runs) {
+      if (firstSequence > 0) for (const range of moved.get(id) ?? []) range.last = Math.min(range.last, firstSequence - 1);
+    }
   }
   const named = new Map<number, SequenceRange[]>();
   for (const { partition, firstSequence, lastSequence } of lost) push(named, partition, { first: firstSequence, last: lastSequence });

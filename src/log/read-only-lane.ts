@@ -88,6 +88,10 @@ export class ReadOnlyLane implements ReadSource {
     return this.#ids;
   }
 
+  get isDamaged(): boolean {
+    return this.#recovered.report.verdict === "damaged";
+  }
+
   async segmentIndex(segment: number): Promise<SegmentIndex> {
     if (segment === this.#current?.segment) return this.#current;
     const known = this.#indexes.get(segment);

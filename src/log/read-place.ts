@@ -34,6 +34,7 @@ export interface RecordHome {
 
 /** The segment in which the live record `sequence` begins, or null when no segment names it. */
 export async function findRecord(source: ReadSource, state: PartitionState, sequence: number): Promise<RecordHome | null> {
+  if (source.isDamaged) return findNewest(source, state, sequence);
   const fresh = await findFresh(source, state, sequence);
   return fresh ?? (await findMoved(source, state, sequence));
 }
@@ -65,6 +66,27 @@ export async function findMoved(source: ReadSource, state: PartitionState, seque
     }
     const fresh = index.runs.get(state.id);
     if (fresh !== undefined && fresh.firstSequence > sequence) above = Math.min(above, fresh.firstSequence);
+  }
+  return null;
+}
+
+/**
+ * What names the live record last, or null.
+ * 1. record 2 is truncated and written anew; 2. its segment is freed, record 2 moved on, the truncation forgotten; 3. an old superblock is
+ * put back, which keeps the file of the first record 2.
+ */
+async function findNewest(source: ReadSource, state: PartitionState, sequence: number): Promise<RecordHome | null> {
+  let above = Number.POSITIVE_INFINITY;
+  for (const id of [...source.segmentIds].reverse()) {
+    const index = await source.segmentIndex(id);
+    const fresh = index.runs.get(state.id);
+    const named = [...(fresh === undefined ? [] : [{ run: fresh, isMoved: false }]), ...[...(index.moved.get(state.id) ?? [])].reverse().map((run) => ({ run, isMoved: true }))];
+    for (const { run, isMoved } of named) {
+      if (holds(run, sequence) && lastLive(state, index.segment, sequence, isMoved) === sequence) return { index, run, isMoved, last: above - 1 };
+      if (run.firstSequence > sequence) above = Math.min(above, run.firstSequence);
+    }
+    // It was appended behind all that was before: what older segments have from there on is dead.
+    if (fresh !== undefined && fresh.firstSequence > 0 && fresh.firstSequence <= sequence) return null;
   }
   return null;
 }

@@ -15,6 +15,8 @@ export interface ReadSource {
   readonly files: FileSystem;
   /** Ids of the kept segments with at least one block, ascending. A new array only when it changed. */
   readonly segmentIds: readonly number[];
+  /** Recovery found damage: truncations may be missing, and with them what tells which of two records of one sequence is dead. */
+  readonly isDamaged: boolean;
   /** The index of a kept segment; the current segment's is the live object. Rejects with RINGWALL_DAMAGED or RINGWALL_TRIMMED. */
   segmentIndex(segment: number): Promise<SegmentIndex>;
   /** Resolves once `state.durableSequence` is above `sequence`; rejects when the lane closes (RINGWALL_CLOSED), is poisoned, or on `signal`. */

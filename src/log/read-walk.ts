@@ -348,7 +348,7 @@ export class ReadWalk {
       await this.#leave();
       return;
     }
-    if (this.#visit?.isMoved === false) {
+    if (this.#visit?.isMoved === false && !this.#source.isDamaged) {
       // A record that is damaged where it was appended may have a copy: a crash came before its segment was freed.
       const copy = await findMoved(this.#source, this.#state, expected);
       if (copy !== null) {

@@ -18,6 +18,8 @@ import type { ReadSource } from "./read-source.js";
 import { segmentFilesOf } from "./segment-files.js";
 
 export class SegmentShelf implements ReadSource {
+  /** A damaged lane is never opened for writing. */
+  readonly isDamaged = false;
   readonly lane: number;
   readonly directory: string;
   readonly uuid: Uint8Array;

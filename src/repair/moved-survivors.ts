@@ -86,6 +86,7 @@ function readSourceOf({ source, recovered, indexes }: MovedSurvivorsOptions): Re
   const known = new Map(indexes.map((index) => [index.segment, index]));
   return {
     lane, uuid, alignment, kernels, files,
+    isDamaged: recovered.report.verdict === "damaged",
     directory: path.dirname(recovered.segments[0]?.path ?? ""),
     segmentIds: recovered.segments.map(({ segment }) => segment),
     segmentIndex: (segment) => {

@@ -74,6 +74,7 @@ interface Waiter {
 }
 
 export class LaneBuilder implements ReadSource {
+  readonly isDamaged = false;
   readonly lane = 3;
   readonly directory: string;
   readonly uuid = Uint8Array.from({ length: 16 }, (_, index) => index * 7 + 1);

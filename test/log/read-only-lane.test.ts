@@ -3,29 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { frameFlag } from "#src/format/frame.js";
-import { chooseKernels } from "#src/format/kernels.js";
-import { ReadOnlyLane } from "#src/log/read-only-lane.js";
 import { get, readBatches } from "#src/log/reader.js";
-import { chooseStorage } from "#src/storage/choose.js";
-import { alignment, define, entry, record, type LogBuilder } from "../recovery/log-builder.js";
-import { recover, withLog } from "../recovery/recovering.js";
-
-async function withLane(log: LogBuilder, body: (lane: ReadOnlyLane) => Promise<void>): Promise<void> {
-  const { storage } = chooseStorage({ backend: "fs" });
-  const anew = () => recover(log, { readOnly: true });
-  const looks = {
-    anew, onward: async () => ({ kind: "anew" as const, recovered: await anew() }), isUnchanged: () => Promise.resolve(false), close: () => Promise.resolve(), superblock: null, lastBlock: 0,
-  };
-  const lane = new ReadOnlyLane({
-    lane: 0, directory: log.directory, uuid: log.uuid, alignment, kernels: chooseKernels(), storage, looks, recovered: await anew(),
-  });
-  try {
-    await body(lane);
-  } finally {
-    await lane.close();
-    await storage.close();
-  }
-}
+import { define, entry, record } from "../recovery/log-builder.js";
+import { withLog } from "../recovery/recovering.js";
+import { withLane } from "./read-only.js";
 
 test("a name that was lost and becomes known at a later look names the same partition, also for a reader that waits for it", async () => {
   await withLog(async (log) => {

@@ -4,8 +4,10 @@ import assert from "node:assert/strict";
 import { readFileSync, rmSync } from "node:fs";
 import { describe, test } from "node:test";
 import { frameFlag, frameKind } from "#src/format/frame.js";
+import { readBatches } from "#src/log/reader.js";
 import type { RecoveredLane } from "#src/recovery/recovered-lane.js";
 import { define, entry, group, record, trim, truncate, type LogBuilder, type TestFrame } from "./log-builder.js";
+import { withLane } from "../log/read-only.js";
 import { recover, withLog } from "./recovering.js";
 
 function moved(partition: number, sequence: number, text: string, flags = 0): TestFrame {
@@ -121,6 +123,27 @@ describe("a lane with moved records", () => {
       const block = log.blocks[3]!;
       log.write(2, block.offset, new Uint8Array(block.bytes));
       assert.deepEqual(losses(await recover(log, { readOnly: true })), [["a", 2, 5]]);
+    });
+  });
+
+  test("an old superblock is put back and keeps a freed segment, whose record was truncated and written anew in a segment that is gone: its copy is read", async () => {
+    await withLog(async (log) => {
+      log.rotate();
+      log.block([define(1, "a"), record(1, 1, "one"), record(1, 2, "dead")]);
+      log.rotate([entry(1, "a", 2)]);
+      log.block([truncate(1, 1), record(1, 2, "two")]);
+      log.rotate([entry(1, "a", 2)]);
+      log.block([moved(1, 1, "one"), moved(1, 2, "two"), record(1, 3, "three")]);
+      log.block([]);
+      rmSync(log.path(2));
+      const lane = await recover(log, { readOnly: true });
+      assert.equal(lane.report.verdict, "damaged");
+      assert.deepEqual(losses(lane), []);
+      await withLane(log, async (reader) => {
+        const found: string[] = [];
+        for await (const records of readBatches(reader, reader.table.byName("a")!, {})) found.push(...records.map(({ data }) => Buffer.from(data).toString()));
+        assert.deepEqual(found, ["one", "two", "three"]);
+      });
     });
   });
 
