@@ -288,7 +288,9 @@ export class LaneLog implements Log {
   }
 
   async #close(): Promise<void> {
-    await this.#backups.end();
+    // From this call on nothing is accepted: the lanes close while running backups end.
+    const backups = this.#backups.end();
+    backups.catch(() => undefined);
     const opened = this.#opened;
     const retention = this.#retention;
     const unlock = opened.kind === "writer" ? [opened.unlock] : [];
@@ -298,7 +300,7 @@ export class LaneLog implements Log {
     // It waits for the lanes when the disk is full: they end that when they close.
     retention?.stop();
     const idle = async (): Promise<void> => { await retention?.idle(); };
-    await runAll([...opened.lanes.map((lane) => () => lane.close()), settled, idle, ...unlock, () => this.#storage.close()]);
+    await runAll([...opened.lanes.map((lane) => () => lane.close()), () => backups, settled, idle, ...unlock, () => this.#storage.close()]);
   }
 
   #laneOf(name: string, { lane, with: companion }: PartitionOptions): number {
