@@ -7,33 +7,41 @@ import type { PartitionTable } from "./partition-table.js";
 import type { SegmentIndex } from "./segment-index.js";
 import { merged, without, type SequenceRange } from "./sequence-ranges.js";
 
-/** `lost`: what the fresh records tell. `indexes`: of all kept segments. */
+/** `lost`: what the fresh records tell. `indexes`: of all kept segments, in order. */
 export function settleMoved(lost: readonly LostSequences[], table: PartitionTable, indexes: readonly SegmentIndex[]): LostSequences[] {
   const firstFresh = new Map<number, number>();
-  const moved = new Map<number, SequenceRange[]>();
-  for (const index of indexes) {
-    for (const { id, run, isMoved } of runsOf(index)) {
-      const state = table.byId(id);
-      if (state === undefined || run.firstSequence === 0) continue;
-      const last = lastLive(state, index.segment, run.lastSequence, isMoved);
-      if (!isMoved) firstFresh.set(id, Math.min(run.firstSequence, firstFresh.get(id) ?? Number.POSITIVE_INFINITY));
-      else if (run.firstSequence <= last) push(moved, id, { first: run.firstSequence, last });
-    }
-    // A fresh record was appended behind all that was before it: copies from there on are dead, and no reader takes them (read-place.ts).
-    for (const [id, { firstSequence }] of index.runs) {
-      if (firstSequence > 0) for (const range of moved.get(id) ?? []) range.last = Math.min(range.last, firstSequence - 1);
-    }
+  for (const { runs } of indexes) {
+    for (const [id, { firstSequence }] of runs) if (firstSequence > 0) firstFresh.set(id, Math.min(firstSequence, firstFresh.get(id) ?? Number.POSITIVE_INFINITY));
   }
+  const copies = copiesThatCount(table, indexes);
   const named = new Map<number, SequenceRange[]>();
   for (const { partition, firstSequence, lastSequence } of lost) push(named, partition, { first: firstSequence, last: lastSequence });
   const all: LostSequences[] = [];
   for (const { id, firstSequence, lastSequence } of table) {
     const below = { first: firstSequence, last: Math.min(lastSequence, (firstFresh.get(id) ?? Number.POSITIVE_INFINITY) - 1) };
-    for (const { first, last } of without(merged([...(named.get(id) ?? []), below]), merged(moved.get(id) ?? []))) {
+    for (const { first, last } of without(merged([...(named.get(id) ?? []), below]), merged(copies.get(id) ?? []))) {
       all.push({ partition: id, firstSequence: first, lastSequence: last });
     }
   }
   return all;
+}
+
+/** By partition: the sequences that have a copy which a reader of the damaged lane takes (read-place.ts). */
+export function copiesThatCount(table: PartitionTable, indexes: readonly SegmentIndex[]): Map<number, SequenceRange[]> {
+  const copies = new Map<number, SequenceRange[]>();
+  for (const index of indexes) {
+    for (const { id, run, isMoved } of runsOf(index)) {
+      const state = table.byId(id);
+      if (!isMoved || state === undefined) continue;
+      const range = { first: Math.max(run.firstSequence, state.firstSequence), last: lastLive(state, index.segment, run.lastSequence, true) };
+      if (range.first <= range.last) push(copies, id, range);
+    }
+    // A fresh record was appended behind all that was before it: copies from there on are dead.
+    for (const [id, { firstSequence }] of index.runs) {
+      if (firstSequence > 0) for (const range of copies.get(id) ?? []) range.last = Math.min(range.last, firstSequence - 1);
+    }
+  }
+  return copies;
 }
 
 function push(ranges: Map<number, SequenceRange[]>, id: number, range: SequenceRange): void {

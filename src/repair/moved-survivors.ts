@@ -1,9 +1,9 @@
-// Records that survive as moved copies only, in the order in which they were appended: all of them before anything that the kept
-// segments hold as fresh records. Memory: three numbers for each, and one record.
+// Records of partitions that have moved copies, up to the last such record, in the order in which they were appended: all of them before
+// anything else that the kept segments hold as fresh records. Memory: three numbers for each, and one record.
 
 import path from "node:path";
 import { RingwallError } from "../base/errors.js";
-import { lastLive } from "../core/live-bytes.js";
+import { copiesThatCount } from "../core/moved-losses.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import { merged, without, type SequenceRange } from "../core/sequence-ranges.js";
@@ -32,34 +32,38 @@ export async function* movedSurvivors(options: MovedSurvivorsOptions): AsyncGene
   if (options.indexes.every((index) => index.moved.size === 0)) return;
   const source = readSourceOf(options);
   try {
-    const found: { readonly state: PartitionState; readonly sequence: number; readonly time: number }[] = [];
-    for (const state of options.recovered.table) {
-      for (const range of movedRanges(state, options)) await collect(source, state, range, (sequence, time) => { found.push({ state, sequence, time }); });
+    const found: { readonly state: PartitionState; readonly sequence: number; readonly latest: number }[] = [];
+    const { table } = options.recovered;
+    const copies = copiesThatCount(table, options.indexes);
+    for (const state of table) {
+      let latest = 0;
+      for (const range of rangesOf(state, copies.get(state.id) ?? [], options)) {
+        await collect(source, state, range, (sequence, time) => {
+          // Whatever the times are, the order of a partition's sequences stays.
+          latest = Math.max(latest, time);
+          found.push({ state, sequence, latest });
+        });
+      }
     }
-    // Of one partition times ascend, and sorting keeps the order of what is equal.
-    found.sort((a, b) => a.time - b.time);
-    for (const { state, sequence, time } of found) {
+    // Sorting keeps the order of what is equal.
+    found.sort((a, b) => a.latest - b.latest);
+    for (const { state, sequence } of found) {
       const record = await get(source, state, sequence);
-      if (record !== undefined) yield { state, sequence, time, data: record.data };
+      if (record !== undefined) yield { state, sequence, time: record.time, data: record.data };
     }
   } finally {
     await segmentFilesOf(source).close();
   }
 }
 
-/** Below the first fresh record, and not lost. */
-function movedRanges(state: PartitionState, { recovered, indexes }: MovedSurvivorsOptions): SequenceRange[] {
-  let firstFresh = state.lastSequence + 1;
-  const copies: SequenceRange[] = [];
-  for (const index of indexes) {
-    const fresh = index.runs.get(state.id);
-    if (fresh !== undefined && fresh.firstSequence > 0) firstFresh = Math.min(firstFresh, fresh.firstSequence);
-    for (const stretch of index.moved.get(state.id) ?? []) {
-      copies.push({ first: Math.max(stretch.firstSequence, state.firstSequence), last: lastLive(state, index.segment, stretch.lastSequence, true) });
-    }
-  }
+/**
+ * Up to the last copy, and not lost. Fresh records between copies come along, as a reader finds them: a damaged one has its copy in the
+ * middle of fresh ones, and a fresh one may be dead where there is a copy (read-place.ts).
+ */
+function rangesOf(state: PartitionState, copies: readonly SequenceRange[], { recovered }: MovedSurvivorsOptions): SequenceRange[] {
+  const last = copies.reduce((highest, range) => (range.first <= range.last ? Math.max(highest, range.last) : highest), 0);
   const lost = recovered.report.lost.flatMap(({ partition, firstSequence, lastSequence }) => (partition === state.id ? [{ first: firstSequence, last: lastSequence }] : []));
-  return without(merged(copies.map(({ first, last }) => ({ first, last: Math.min(last, firstFresh - 1) }))), merged(lost));
+  return without(merged([{ first: state.firstSequence, last }]), merged(lost));
 }
 
 /** What can be read of the range. */

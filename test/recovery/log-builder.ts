@@ -72,6 +72,14 @@ export function drop(partition: number): TestFrame {
   return { kind: frameKind.drop, partition, sequence: 0, payload: new Uint8Array(0) };
 }
 
+/** A copy of a record, of time 1000. */
+export function moved(partition: number, sequence: number, text: string, flags = 0): TestFrame {
+  const payload = Buffer.alloc(8 + Buffer.byteLength(text));
+  payload.writeBigUInt64LE(1000n, 0);
+  payload.write(text, 8);
+  return { kind: frameKind.moved, flags, partition, sequence, payload };
+}
+
 export function truncate(partition: number, last: number): TestFrame {
   return { kind: frameKind.truncate, partition, sequence: last, payload: new Uint8Array(0) };
 }

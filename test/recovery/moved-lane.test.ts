@@ -6,16 +6,9 @@ import { describe, test } from "node:test";
 import { frameFlag, frameKind } from "#src/format/frame.js";
 import { readBatches } from "#src/log/reader.js";
 import type { RecoveredLane } from "#src/recovery/recovered-lane.js";
-import { define, entry, group, record, trim, truncate, type LogBuilder, type TestFrame } from "./log-builder.js";
+import { define, entry, group, moved, record, trim, truncate, type LogBuilder, type TestFrame } from "./log-builder.js";
 import { withLane } from "../log/read-only.js";
 import { recover, withLog } from "./recovering.js";
-
-function moved(partition: number, sequence: number, text: string, flags = 0): TestFrame {
-  const payload = Buffer.alloc(8 + Buffer.byteLength(text));
-  payload.writeBigUInt64LE(1000n, 0);
-  payload.write(text, 8);
-  return { kind: frameKind.moved, flags, partition, sequence, payload };
-}
 
 function flip(log: LogBuilder, segment: number, offset: number): void {
   log.write(segment, offset, Uint8Array.of(readFileSync(log.path(segment))[offset]! ^ 1));
