@@ -54,7 +54,7 @@ export class Lane {
   readonly #releases = new Releases({
     inBackground: (task) => this.#inBackground(task),
     release: async () => {
-      const freed = await this.shelf.release(this.table, () => this.#placedIsDurable().then(() => this.#tail.stableBlock), (path, isMoved) => {
+      const freed = await this.shelf.release({ table: this.table, isCheckpointPlaced: this.#tail.isCheckpointPlaced }, () => this.#placedIsDurable().then(() => this.#tail.stableBlock), (path, isMoved) => {
         this.stats.segmentsReleased++;
         if (isMoved) this.stats.segmentsReclaimed++;
         return this.#supply.recycle(path);

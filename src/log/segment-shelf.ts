@@ -143,8 +143,8 @@ export class SegmentShelf implements ReadSource {
    * any more, and whether their records were moved on.
    * `barrier` resolves when everything placed before its call is on stable media, with the highest block of which that is known.
    */
-  async release(table: PartitionTable, barrier: () => Promise<number>, onFree: (path: string, isMoved: boolean) => Promise<void>): Promise<SegmentIndex[]> {
-    const free = this.#keepers > 0 ? [] : await this.#deadAtHead(table);
+  async release(lane: ReleasingLane, barrier: () => Promise<number>, onFree: (path: string, isMoved: boolean) => Promise<void>): Promise<SegmentIndex[]> {
+    const free = this.#keepers > 0 ? [] : await this.#deadAtHead(lane);
     if (free.length === 0) return free;
     const movedUpTo = this.#movedUpTo;
     // 1. a trim is placed, not durable, and makes a segment dead; 2. the segment is freed; 3. power fails, the trim is
@@ -164,15 +164,17 @@ export class SegmentShelf implements ReadSource {
       await this.files.remove(`${this.directory}/${indexName(segment)}`);
       await onFree(`${this.directory}/${segmentName(segment)}`, segment <= movedUpTo);
     }
-    table.forgetTruncationsBefore(firstKept);
+    lane.table.forgetTruncationsBefore(firstKept);
     return free;
   }
 
   /** Segments from the first on that hold nothing live, and nothing that a kept one needs to be understood. */
-  async #deadAtHead(table: PartitionTable): Promise<SegmentIndex[]> {
+  async #deadAtHead({ table, isCheckpointPlaced }: ReleasingLane): Promise<SegmentIndex[]> {
     const dead: SegmentIndex[] = [];
     let count = 0;
-    for (const segment of this.#ids.slice(0, -1)) {
+    // 1. the lane goes over to a segment, and a full disk leaves no room for its checkpoint; 2. all before it is dead and freed;
+    // 3. the process ends: no segment holds the lane's state.
+    for (const segment of this.#ids.slice(0, isCheckpointPlaced ? -1 : -2)) {
       // A block may still be on its way into one that is not sealed.
       if (segment > this.#sealedUpTo) break;
       const index = await this.segmentIndex(segment);
@@ -208,6 +210,13 @@ export class SegmentShelf implements ReadSource {
     this.#waiters.fail(new RingwallError("RINGWALL_CLOSED", "the log was closed while waiting", { place: { path: this.directory } }));
     await segmentFilesOf(this).close();
   }
+}
+
+/** What a release goes by. */
+interface ReleasingLane {
+  readonly table: PartitionTable;
+  /** The current segment has its checkpoint, in blocks that the barrier waits for. */
+  readonly isCheckpointPlaced: boolean;
 }
 
 /** How many runs of a segment, from the first on, are known to be dead. */

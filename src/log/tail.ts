@@ -325,6 +325,11 @@ export class Tail {
     return block;
   }
 
+  /** The current segment has its checkpoint, in blocks that may still be on their way. */
+  get isCheckpointPlaced(): boolean {
+    return this.#checkpoint === null;
+  }
+
   #mustRotate(segment: LaneSegment, needed: number): boolean {
     const { segmentBytes, storage } = this.#settings;
     if (segment.nextOffset + needed > segmentBytes) {
