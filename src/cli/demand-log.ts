@@ -1,11 +1,11 @@
 // Whether a directory holds a log, for the commands that look at its files without opening it.
 
 import { RingwallError } from "../base/errors.js";
-import { superblockName } from "../format/names.js";
+import { parseLaneDirectory, superblockName } from "../format/names.js";
 import type { FileSystem } from "../storage/storage.js";
 
 export async function isLog(files: FileSystem, directory: string): Promise<boolean> {
-  return ((await files.list(directory)) ?? []).some((name) => name === superblockName || /^lane-\d{2}$/.test(name));
+  return ((await files.list(directory)) ?? []).some((name) => name === superblockName || parseLaneDirectory(name) !== null);
 }
 
 /** Rejects with RINGWALL_NOT_FOUND unless there is at least a part of a log. */

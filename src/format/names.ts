@@ -9,6 +9,11 @@ export function laneDirectoryName(lane: number): string {
   return `lane-${String(lane).padStart(2, "0")}`;
 }
 
+/** The lane whose directory has this name; null: it is no lane's. */
+export function parseLaneDirectory(name: string): number | null {
+  return /^lane-\d{2}$/.test(name) ? Number(name.slice(5)) : null;
+}
+
 export function segmentName(segment: number): string {
   return `${String(segment).padStart(8, "0")}.segment`;
 }

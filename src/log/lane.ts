@@ -468,12 +468,9 @@ export class Lane {
       case "trim":
       case "truncate":
       case "trims":
-        if (!(operation.kind === "trims" ? this.#placer.placeTrims(operation) : this.#placer.placeControl(operation))) return false;
-        // Its caller waits for the media in every mode.
-        if (this.#acknowledgesAtOnce) this.#tail.closeBlock();
-        return true;
       case "drop":
-        if (!this.#placer.placeDrop(operation)) return false;
+        if (!this.#placer.placeControl(operation)) return false;
+        // Its caller waits for the media in every mode.
         if (this.#acknowledgesAtOnce) this.#tail.closeBlock();
         return true;
       case "move":

@@ -6,11 +6,11 @@ import { RingwallError } from "../base/errors.js";
 import type { PartitionTable } from "../core/partition-table.js";
 import { isNameLost } from "../core/own-names.js";
 import { chooseKernels } from "../format/kernels.js";
-import { laneDirectoryName, lockName, superblockName } from "../format/names.js";
+import { laneDirectoryName, lockName, parseLaneDirectory, superblockName } from "../format/names.js";
 import { blocksInFlightUnbounded, type LaneRecord, type Superblock } from "../format/superblock.js";
 import { recoverLane } from "../recovery/recover-lane.js";
 import type { RecoveredLane } from "../recovery/recovered-lane.js";
-import { confirmSuperblock, createSuperblock, lanesWithFiles, readSuperblock } from "../recovery/superblock-file.js";
+import { confirmSuperblock, createSuperblock, laneWithFiles, readSuperblock } from "../recovery/superblock-file.js";
 import type { Storage } from "../storage/storage.js";
 import { Lane } from "./lane.js";
 import { demandNumbersLeft, demandTableFits } from "./lane-limits.js";
@@ -151,7 +151,7 @@ async function syncNames(storage: Storage, directory: string): Promise<void> {
 /** A directory is taken when it is a log, or empty but for what an interrupted creation left. */
 function demandLog(directory: string, names: readonly string[], create: boolean): void {
   if (names.includes(superblockName)) return;
-  const foreign = names.find((name) => !name.startsWith(lockName) && !/^lane-\d{2}$/.test(name) && !name.startsWith(superblockName) && !/^probe\.[0-9a-f]{16}$/.test(name));
+  const foreign = names.find((name) => !name.startsWith(lockName) && parseLaneDirectory(name) === null && !name.startsWith(superblockName) && !/^probe\.[0-9a-f]{16}$/.test(name));
   if (foreign !== undefined) {
     throw new RingwallError("RINGWALL_NOT_A_LOG", `the directory holds no log, and is not empty (${JSON.stringify(foreign)})`, {
       place: { path: directory },
@@ -190,8 +190,8 @@ async function readOrCreate({ directory, storage, options }: OpenRequest): Promi
 
 /** Segments without a superblock are what is left of a log, not an empty directory: they must not be overwritten. */
 async function demandNoOrphans(storage: Storage, directory: string): Promise<void> {
-  const [lane] = await lanesWithFiles(storage.files, directory);
-  if (lane === undefined) return;
+  const lane = await laneWithFiles(storage.files, directory);
+  if (lane === null) return;
   throw new RingwallError("RINGWALL_DAMAGED", `the superblock is missing, but ${lane.name} holds ${String(lane.files)} files`, {
     place: { path: `${directory}/${superblockName}` },
     remedy: "Bring the superblock back from a copy, or run `ringwall repair`; remove the directory only if its records are not needed.",

@@ -75,7 +75,13 @@ export class Placer {
     return block;
   }
 
-  placeControl({ kind, state, sequence, resolve }: ControlOperation): boolean {
+  /** Places what it can of it; true once it is through. */
+  placeControl(operation: ControlOperation | TrimsOperation | DropOperation): boolean {
+    if (operation.kind === "trims") return this.#placeTrims(operation);
+    return operation.kind === "drop" ? this.#placeDrop(operation) : this.#placeTrimOrTruncation(operation);
+  }
+
+  #placeTrimOrTruncation({ kind, state, sequence, resolve }: ControlOperation): boolean {
     const block = this.#tail.blockWith(frameHeaderBytes, "control");
     if (block === null) return false;
     if (kind === "truncate") this.#truncate(state, (block.segment as LaneSegment).index, block.fileOffset + (block.cursor - block.start), sequence);
@@ -86,8 +92,7 @@ export class Placer {
     return true;
   }
 
-  /** Places what it can of many trims; true once it is through. */
-  placeTrims(operation: TrimsOperation): boolean {
+  #placeTrims(operation: TrimsOperation): boolean {
     const { items } = operation;
     for (; operation.itemIndex < items.length; operation.itemIndex++) {
       const { state, sequence } = items[operation.itemIndex] as TrimItem;
@@ -101,7 +106,7 @@ export class Placer {
     return true;
   }
 
-  placeDrop({ state, resolve }: DropOperation): boolean {
+  #placeDrop({ state, resolve }: DropOperation): boolean {
     const block = this.#tail.blockWith(frameHeaderBytes, "control");
     if (block === null) return false;
     this.#tail.putFrame(block, kindBits(frameKind.drop), state.id, 0, emptyBytes);

@@ -1,7 +1,7 @@
 // The file DIR/superblock: reading it with a verdict, creating it, and changing it so that a crash leaves one whole generation.
 
 import { RingwallError } from "../base/errors.js";
-import { superblockName } from "../format/names.js";
+import { parseLaneDirectory, superblockName } from "../format/names.js";
 import { pageBytes } from "../format/block.js";
 import { decodeSuperblock, encodeSuperblock, superblockBytes, superblockCopies, type Superblock } from "../format/superblock.js";
 import { formatVersion } from "../format/version.js";
@@ -29,8 +29,8 @@ export async function readSuperblock(files: FileSystem, directory: string): Prom
       });
     case "foreign": {
       if (isUnreadable) throw damaged(path, "none of the four copies of the superblock can be read");
-      const lane = (await lanesWithFiles(files, directory))[0];
-      if (lane !== undefined) throw damaged(path, `no copy of the superblock begins with RINGWALL, but ${lane.name} holds ${String(lane.files)} files`);
+      const lane = await laneWithFiles(files, directory);
+      if (lane !== null) throw damaged(path, `no copy of the superblock begins with RINGWALL, but ${lane.name} holds ${String(lane.files)} files`);
       throw new RingwallError("RINGWALL_NOT_A_LOG", "no copy of the superblock begins with RINGWALL", {
         place: { path },
         remedy: "Check the directory; if it did hold a log, bring its superblock back from a copy.",
@@ -45,15 +45,14 @@ function damaged(path: string, what: string): RingwallError {
   return new RingwallError("RINGWALL_DAMAGED", what, { place: { path }, remedy: "Bring the superblock back from a copy, or run `ringwall repair`." });
 }
 
-/** Lane directories that are not empty: what a log is made of, whatever its superblock says. */
-export async function lanesWithFiles(files: FileSystem, directory: string): Promise<{ readonly name: string; readonly files: number }[]> {
-  const lanes: { readonly name: string; readonly files: number }[] = [];
+/** The first lane directory that is not empty, with how many files it holds: what is left of a log, whatever its superblock says. */
+export async function laneWithFiles(files: FileSystem, directory: string): Promise<{ readonly name: string; readonly files: number } | null> {
   for (const name of ((await files.list(directory)) ?? []).sort()) {
-    if (!/^lane-\d{2}$/.test(name)) continue;
+    if (parseLaneDirectory(name) === null) continue;
     const inside = (await files.list(`${directory}/${name}`)) ?? [];
-    if (inside.length > 0) lanes.push({ name, files: inside.length });
+    if (inside.length > 0) return { name, files: inside.length };
   }
-  return lanes;
+  return null;
 }
 
 /** The file appears under its name with all four copies durable, or not at all. */

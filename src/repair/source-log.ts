@@ -6,7 +6,7 @@
 import { RingwallError } from "../base/errors.js";
 import { pageBytes } from "../format/block.js";
 import { decodeIndexHeader, indexHeaderBytes } from "../format/index-file.js";
-import { indexName, laneDirectoryName, superblockName } from "../format/names.js";
+import { indexName, laneDirectoryName, parseLaneDirectory, superblockName } from "../format/names.js";
 import { decodeSegmentHeader, type SegmentHeader } from "../format/segment-header.js";
 import { lanesMax, superblockCopies, type Superblock } from "../format/superblock.js";
 import { listLane, type LaneFiles } from "../recovery/lane-files.js";
@@ -49,7 +49,7 @@ export async function identifyLog(files: FileSystem, directory: string): Promise
   if (names === null) throw new RingwallError("RINGWALL_NOT_FOUND", "there is no log here", { place: { path: directory }, remedy: "Check the path." });
   const damaged: DamagedPlace[] = [];
   const stated = await readStated(files, directory, damaged);
-  const laneNumbers = names.flatMap((name) => (/^lane-\d{2}$/.test(name) && Number(name.slice(5)) < lanesMax ? [Number(name.slice(5))] : []));
+  const laneNumbers = names.map(parseLaneDirectory).filter((lane) => lane !== null).filter((lane) => lane < lanesMax);
   if (stated === null && laneNumbers.length === 0) {
     throw new RingwallError("RINGWALL_NOT_A_LOG", "the directory holds neither a superblock nor a lane", { place: { path: directory }, remedy: "Check the path." });
   }

@@ -119,7 +119,7 @@ export class LaneServer {
 
   /** Looks on until something is found or it is time for something else. */
   #nextStep(hasFound: boolean): Step {
-    let yieldAt = Number.POSITIVE_INFINITY;
+    let lookedSince = 0;
     for (let found = hasFound; ; found = this.#look()) {
       const now = performance.now();
       if (now >= this.#statsDue) this.#updateStats();
@@ -127,10 +127,10 @@ export class LaneServer {
       if (found || step !== "stay") return step;
       // 1. a durable write ends in a kernel worker bound to this processor; 2. this thread looks for it without a pause; 3. the
       // worker waits for the scheduler's tick. Longer than a write takes, so that no call is made while all goes well.
-      if (now < yieldAt) yieldAt = Math.min(yieldAt, now + yieldMillis);
-      else {
+      if (lookedSince === 0) lookedSince = now;
+      else if (now - lookedSince >= yieldMillis) {
         this.#yieldProcessor();
-        yieldAt = now + yieldMillis;
+        lookedSince = now;
       }
     }
   }

@@ -84,6 +84,18 @@ export async function withLog<T>(directory: string, options: LogOptions, body: (
   }
 }
 
+export const ways = ["inline", "thread", "attached"] as const;
+
+/** As `withLog`, on a log whose lane runs here, in a thread, or in one that is attached to. */
+export async function withWay(way: (typeof ways)[number], directory: string, options: LogOptions, body: (log: Log) => Promise<void>): Promise<void> {
+  await withLog(directory, way === "inline" ? options : { ...options, lane: "thread" }, async (owner) => {
+    if (way !== "attached") return body(owner);
+    const log = await Log.attach(structuredClone(owner.share()));
+    await body(log);
+    await log.close();
+  });
+}
+
 export function text(record: LogRecord): string {
   return Buffer.from(record.data).toString("utf8");
 }

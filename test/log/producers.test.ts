@@ -3,18 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Log, type LogOptions } from "#src/index.js";
-import { contents, crashCopy, freshPath, onEachBackend, refused, seeded, small, withLog } from "./log-fixture.js";
-
-const ways = ["inline", "thread", "attached"] as const;
-
-async function withWay(way: (typeof ways)[number], directory: string, options: LogOptions, body: (log: Log) => Promise<void>): Promise<void> {
-  await withLog(directory, way === "inline" ? options : { ...options, lane: "thread" }, async (owner) => {
-    if (way !== "attached") return body(owner);
-    const log = await Log.attach(structuredClone(owner.share()));
-    await body(log);
-    await log.close();
-  });
-}
+import { contents, crashCopy, freshPath, onEachBackend, refused, seeded, small, ways, withLog, withWay } from "./log-fixture.js";
 
 onEachBackend("producers", (backend) => {
   const options: LogOptions = { backend, ...small };

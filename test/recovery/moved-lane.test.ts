@@ -8,7 +8,7 @@ import { readBatches } from "#src/log/reader.js";
 import type { RecoveredLane } from "#src/recovery/recovered-lane.js";
 import { define, entry, group, moved, record, trim, truncate, type LogBuilder, type TestFrame } from "./log-builder.js";
 import { withLane } from "../log/read-only.js";
-import { recover, withLog } from "./recovering.js";
+import { buildForgottenTruncation, recover, withLog } from "./recovering.js";
 
 function flip(log: LogBuilder, segment: number, offset: number): void {
   log.write(segment, offset, Uint8Array.of(readFileSync(log.path(segment))[offset]! ^ 1));
@@ -121,14 +121,7 @@ describe("a lane with moved records", () => {
 
   test("an old superblock is put back and keeps a freed segment, whose record was truncated and written anew in a segment that is gone: its copy is read", async () => {
     await withLog(async (log) => {
-      log.rotate();
-      log.block([define(1, "a"), record(1, 1, "one"), record(1, 2, "dead")]);
-      log.rotate([entry(1, "a", 2)]);
-      log.block([truncate(1, 1), record(1, 2, "two")]);
-      log.rotate([entry(1, "a", 2)]);
-      log.block([moved(1, 1, "one"), moved(1, 2, "two"), record(1, 3, "three")]);
-      log.block([]);
-      rmSync(log.path(2));
+      buildForgottenTruncation(log);
       const lane = await recover(log, { readOnly: true });
       assert.equal(lane.report.verdict, "damaged");
       assert.deepEqual(losses(lane), []);

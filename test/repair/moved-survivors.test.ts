@@ -1,14 +1,14 @@
 // Which records repair takes where some are moved copies: those that a reader of the damaged lane reads, in order.
 
 import assert from "node:assert/strict";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { chooseKernels } from "#src/format/kernels.js";
 import { ReadBuffers } from "#src/recovery/segment-reader.js";
 import { walkRecords } from "#src/repair/surviving-records.js";
 import { nodeFileSystem } from "#src/storage/node-files.js";
-import { alignment, define, entry, moved, record, truncate, type LogBuilder } from "../recovery/log-builder.js";
-import { recover, withLog } from "../recovery/recovering.js";
+import { alignment, define, entry, moved, record, type LogBuilder } from "../recovery/log-builder.js";
+import { buildForgottenTruncation, recover, withLog } from "../recovery/recovering.js";
 
 async function survivors(log: LogBuilder): Promise<string[]> {
   const recovered = await recover(log, { readOnly: true });
@@ -33,14 +33,7 @@ async function survivors(log: LogBuilder): Promise<string[]> {
 
 test("an old superblock keeps a freed segment whose record was truncated and written anew: its copy is taken", async () => {
   await withLog(async (log) => {
-    log.rotate();
-    log.block([define(1, "a"), record(1, 1, "one"), record(1, 2, "dead")]);
-    log.rotate([entry(1, "a", 2)]);
-    log.block([truncate(1, 1), record(1, 2, "two")]);
-    log.rotate([entry(1, "a", 2)]);
-    log.block([moved(1, 1, "one"), moved(1, 2, "two"), record(1, 3, "three")]);
-    log.block([]);
-    rmSync(log.path(2));
+    buildForgottenTruncation(log);
     assert.deepEqual(await survivors(log), ["1 one", "2 two", "3 three"]);
   });
 });

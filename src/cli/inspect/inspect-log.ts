@@ -3,7 +3,7 @@
 import type { PartitionTable } from "../../core/partition-table.js";
 import { pageBytes } from "../../format/block.js";
 import { chooseKernels } from "../../format/kernels.js";
-import { laneDirectoryName } from "../../format/names.js";
+import { laneDirectoryName, parseLaneDirectory } from "../../format/names.js";
 import { decodeSegmentHeader, type SegmentHeader } from "../../format/segment-header.js";
 import type { LaneRecord, Superblock } from "../../format/superblock.js";
 import { listLane, type LaneFiles } from "../../recovery/lane-files.js";
@@ -101,7 +101,7 @@ async function tryRecovery({ storage, directory }: InspectRequest, superblock: S
 async function laneNumbers(storage: Storage, directory: string, superblock: Superblock | null): Promise<number[]> {
   if (superblock !== null) return superblock.lanes.map((_, lane) => lane);
   const names = (await storage.files.list(directory)) ?? [];
-  return names.flatMap((name) => (/^lane-\d{2}$/.test(name) ? [Number(name.slice(5))] : [])).sort((a, b) => a - b);
+  return names.map(parseLaneDirectory).filter((lane) => lane !== null).sort((a, b) => a - b);
 }
 
 /** Segment headers repeat what the superblock says of the log. */

@@ -3,7 +3,7 @@
 import fs from "node:fs/promises";
 import { isHiddenName } from "../../core/own-names.js";
 import type { SegmentIndex } from "../../core/segment-index.js";
-import { indexName, laneDirectoryName, segmentName } from "../../format/names.js";
+import { indexName, parseLaneDirectory, segmentName } from "../../format/names.js";
 import { openReader } from "../../log/open-log.js";
 import { resolveOptions } from "../../log/options.js";
 import { lastLive, runsOf } from "../../core/live-bytes.js";
@@ -133,8 +133,7 @@ async function diskBytesBelow(directory: string): Promise<number> {
   let total = 0;
   for (const name of await fs.readdir(directory)) {
     const path = `${directory}/${name}`;
-    const isLane = /^lane-\d{2}$/.test(name) && laneDirectoryName(Number(name.slice(5))) === name;
-    total += isLane ? await diskBytesBelow(path) : await diskBytes(path);
+    total += parseLaneDirectory(name) === null ? await diskBytes(path) : await diskBytesBelow(path);
   }
   return total;
 }
