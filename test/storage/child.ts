@@ -58,13 +58,13 @@ async function writeAndLeave(storage: Storage): Promise<unknown> {
 /** Ends by itself, though nothing is closed: after the reads, which are not in the page cache, and not before. */
 async function readAndLeave(storage: Storage): Promise<unknown> {
   const target = path.join(directory, "read");
-  fs.writeFileSync(target, Buffer.alloc(64 * unit, 3));
+  fs.writeFileSync(target, Buffer.alloc(4096 * unit, 3));
   execFileSync("sync", [target]);
   execFileSync("dd", [`if=${target}`, "iflag=nocache", "count=0", "status=none"]);
   const file = await storage.files.open(target, "read");
   const first = await file.readAt(new Uint8Array(unit), 0);
-  // Under way when the script is through.
-  void file.readAt(new Uint8Array(2 * unit), 32 * unit).then((bytes) => answer({ last: bytes }));
+  // Under way when the script is through: too far away to be read ahead.
+  void file.readAt(new Uint8Array(2 * unit), 4000 * unit).then((bytes) => answer({ last: bytes }));
   return { first };
 }
 

@@ -81,8 +81,10 @@ function loopTests(backend: string, fresh: () => string): void {
   });
 
   test("an open file and what it read do not keep the process alive, a read in flight does", async () => {
-    const outcome = await runChild({ backend, scenario: "read-and-leave", directory: fresh() });
-    assert.deepEqual(outcome, { code: 0, answers: [{ first: 4096 }, { last: 8192 }], stderr: "" });
+    const { code, answers, stderr } = await runChild({ backend, scenario: "read-and-leave", directory: fresh() });
+    // The kernel may have read ahead: then the last read is answered before the script is through.
+    assert.deepEqual({ code, stderr, count: answers.length }, { code: 0, stderr: "", count: 2 });
+    assert.deepEqual(Object.assign({}, ...answers), { first: 4096, last: 8192 });
   });
 
   test("an idle writer uses no CPU", async () => {
