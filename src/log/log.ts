@@ -140,8 +140,8 @@ export interface Log {
    * can (reflink). The copy keeps the log's uuid.
    *
    * Rejects with RINGWALL_INVALID_ARGUMENT, RINGWALL_ABORTED, RINGWALL_DISK_FULL, RINGWALL_DAMAGED, RINGWALL_IO, and from a read-only log
-   * with RINGWALL_TRIMMED when the writer frees segments faster than they can be copied; then nothing is left at the target. A log with
-   * `lane: "thread"` refuses with RINGWALL_INVALID_OPTION: open it read-only beside, and back that up.
+   * with RINGWALL_TRIMMED when the writer frees segments faster than they can be copied; then nothing is left at the target. What ends meanwhile, the log or this
+   * thread's part of it, ends the backup with RINGWALL_CLOSED.
    */
   backup(directory: string, options?: BackupOptions): Promise<BackupReport>;
 

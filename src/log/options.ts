@@ -38,9 +38,9 @@ export interface ReclaimOption {
   readonly factor?: number;
   /** Bytes of records moved in a second at most, per lane, so that writers come first. Default 64 MiB. */
   readonly bytesPerSecond?: number;
-  /** Called before records are moved, and awaited: what it trims is not moved. Not with `lane: "thread"`. */
+  /** Called before records are moved, in the thread that opened the log, and awaited: what it trims is not moved. */
   readonly onReclaim?: (event: ReclaimEvent) => void | Promise<void>;
-  /** Called when a record is damaged that would have to be moved: its segment, and those behind it, stay. Not with `lane: "thread"`. */
+  /** Called when a record is damaged that would have to be moved: its segment, and those behind it, stay. */
   readonly onStopped?: (error: RingwallError) => void;
 }
 
@@ -249,7 +249,7 @@ function durability(value: DurabilityOption | undefined): ResolvedDurability {
   }
 }
 
-function reclaim({ reclaim: value, lane }: LogOptions): ResolvedReclaim | null {
+function reclaim({ reclaim: value }: LogOptions): ResolvedReclaim | null {
   if (value === false) return null;
   if (value !== undefined && value !== true && (typeof value !== "object" || value === null)) throw invalid("reclaim", value, "a boolean or an object such as { factor: 2 }");
   const asked = typeof value === "object" ? value : {};
@@ -258,9 +258,7 @@ function reclaim({ reclaim: value, lane }: LogOptions): ResolvedReclaim | null {
   if (typeof factor !== "number" || !(factor >= 1.1 && factor <= 100)) throw invalid("reclaim.factor", factor, "a number from 1.1 to 100");
   const bytesPerSecond = integer(asked, "bytesPerSecond", { fallback: 64 * mebibyte, min: 1024, max: Number.MAX_SAFE_INTEGER, prefix: "reclaim." });
   for (const [name, callback] of Object.entries({ onReclaim, onStopped })) {
-    if (callback === undefined) continue;
-    if (typeof callback !== "function") throw invalid(`reclaim.${name}`, callback, "a function");
-    if (lane === "thread") throw invalid(`reclaim.${name}`, callback, 'left out where `lane` is "thread": a function can\'t go to another thread');
+    if (callback !== undefined && typeof callback !== "function") throw invalid(`reclaim.${name}`, callback, "a function");
   }
   return { factor, bytesPerSecond, ...(onReclaim === undefined ? {} : { onReclaim }), ...(onStopped === undefined ? {} : { onStopped }) };
 }

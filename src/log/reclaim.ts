@@ -22,6 +22,7 @@ import type { MovedItem } from "./operation.js";
 import type { ReclaimEvent } from "./options.js";
 import type { LostRecords } from "./read-errors.js";
 import { ReadWalk } from "./read-walk.js";
+import { askOwner, tellOwner } from "./reclaim-owner.js";
 import type { SegmentShelf } from "./segment-shelf.js";
 
 /** What it needs of its lane. */
@@ -173,7 +174,7 @@ export class Reclaim {
     const segment = shelf.segmentIds[0] ?? 0;
     stats.reclaimStoppedAt = segment;
     this.#stopped = { segment, lost: lostOf(error) };
-    settings.reclaim?.onStopped?.(error);
+    tellOwner(settings.reclaim?.onStopped, error);
   }
 
   /** Segments that were there when the log was opened are counted when it is first asked for. */
@@ -265,10 +266,8 @@ export class Reclaim {
       partitions.push({ name: state.name, firstSeq: first.first, lastSeq: last.last, bytes: Math.ceil(bytes) });
     }
     if (partitions.length === 0 || onReclaim === undefined) return;
-    // What the callback throws is the owner's to see: the records are moved all the same.
-    const answered = (async () => onReclaim({ lane: settings.lane, partitions }))().catch((error: unknown) => {
-      process.emitWarning(`onReclaim failed: ${String(error)}`, { code: "RINGWALL_RECLAIM_CALLBACK" });
-    });
+    // Whatever becomes of the call, the records are moved.
+    const answered = askOwner(onReclaim, { lane: settings.lane, partitions });
     await this.#wait((end) => { void answered.then(end); });
     if (!this.#isStopping) await this.#lane.releaseDead();
   }

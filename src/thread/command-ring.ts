@@ -38,6 +38,8 @@ export const commandKind = {
   /** A producer's call: append once. */
   call: 13,
   drop: 14,
+  /** Without an answer in the ring: a backup takes long, and would hold up its place there. */
+  backup: 15,
 } as const;
 
 export type CommandKind = (typeof commandKind)[keyof typeof commandKind];

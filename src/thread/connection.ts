@@ -7,6 +7,9 @@
 import type { MessagePort } from "node:worker_threads";
 import { RingwallError } from "../base/errors.js";
 import { newAcknowledgement, resolveOfLast } from "../log/acknowledgement.js";
+import type { BackupProgress, BackupReport } from "../log/backup/backup.js";
+import type { ResolvedReclaim } from "../log/options.js";
+import { askOwner, tellOwner } from "../log/reclaim-owner.js";
 import { asBytes, copied } from "../log/record-data.js";
 import { WakeableRing } from "../storage/uring/ring-wake.js";
 import { AnswerReader } from "./answer-ring.js";
@@ -14,13 +17,20 @@ import type { BoardReader } from "./board.js";
 import { commandKind, CommandWriter, pieceBytesMax, type CommandKind } from "./command-ring.js";
 import { receivedError } from "./error-transfer.js";
 import { Outbox, type AnswerResolve, type WaitingCommand } from "./outbox.js";
-import type { FromLane, SentReadOptions, SentRecords, ToLane } from "./port-messages.js";
+import { encodeBackup } from "./payloads.js";
+import type { FromLane, SentBackup, SentReadOptions, SentRecords, ToLane } from "./port-messages.js";
 import { answersMax, commandBytes, word, type ProducerMemory } from "./producer-memory.js";
 
 type State =
   | { readonly kind: "open" | "closing" }
   /** Nothing goes over any more, and this is why. */
   | { readonly kind: "ended"; readonly error: RingwallError };
+
+interface BackupWaiter {
+  readonly onProgress: (progress: BackupProgress) => void;
+  readonly resolve: (report: BackupReport) => void;
+  readonly reject: (error: Error) => void;
+}
 
 interface ReadWaiter {
   readonly resolve: (records: SentRecords | null) => void;
@@ -35,6 +45,8 @@ export interface ConnectionOptions {
   readonly directory: string;
   /** Whether the lane's thread can wake this one by a completion in a ring. */
   readonly wakesByRing: boolean;
+  /** The owner's; null where the log was only attached to. */
+  readonly reclaim: ResolvedReclaim | null;
 }
 
 const noBytes = new Uint8Array(0);
@@ -51,10 +63,13 @@ export class Connection {
   /** Of the commands under way, by token modulo its size. */
   readonly #resolvers = new Array<AnswerResolve | undefined>(answersMax).fill(undefined);
   readonly #reads = new Map<number, ReadWaiter>();
+  readonly #backups = new Map<number, BackupWaiter>();
+  readonly #reclaim: ResolvedReclaim | null;
   readonly #drains: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   #state: State = { kind: "open" };
   #nextToken = 0;
   #nextRead = 1;
+  #nextBackup = 1;
   /** Answers that are due; the event loop goes on while there are any. */
   #due = 0;
   /** What the lane's thread died of, where this thread knows. */
@@ -62,8 +77,9 @@ export class Connection {
   #onEnd: ((error: Error | null) => void) | null = null;
   readonly #ring: WakeableRing | null;
 
-  constructor({ port, memory, board, directory, wakesByRing }: ConnectionOptions) {
+  constructor({ port, memory, board, directory, wakesByRing, reclaim }: ConnectionOptions) {
     this.board = board;
+    this.#reclaim = reclaim;
     this.#port = port;
     this.#memory = memory;
     this.#directory = directory;
@@ -193,6 +209,28 @@ export class Connection {
     return waiter;
   }
 
+  // ---- backups
+
+  /** A command like any other, so that what was accepted before it is in the copy. Each progress is to be answered by `tellBackup`. */
+  beginBackup(order: Omit<SentBackup, "id">, onProgress: BackupWaiter["onProgress"]): { readonly id: number; readonly report: Promise<BackupReport> } {
+    if (this.#state.kind !== "open") throw this.refusal();
+    const id = this.#nextBackup++;
+    const report = new Promise<BackupReport>((resolve, reject) => this.#backups.set(id, { onProgress, resolve, reject }));
+    this.#hold();
+    this.#send(commandKind.backup, 0, encodeBackup({ id, ...order }), null);
+    return { id, report };
+  }
+
+  tellBackup(message: Extract<ToLane, { kind: "heard" | "abort" }>): void {
+    this.#post(message);
+  }
+
+  #takeBackup(id: number): BackupWaiter | undefined {
+    const waiter = this.#backups.get(id);
+    if (this.#backups.delete(id)) this.#release(1);
+    return waiter;
+  }
+
   // ---- sending
 
   /** Straight into the ring where there is room, else a copy into the outbox. Hot. */
@@ -312,6 +350,21 @@ export class Connection {
       case "unread":
         this.#takeRead(message.id)?.reject(receivedError(message.error));
         break;
+      case "progress":
+        this.#backups.get(message.id)?.onProgress(message.progress);
+        break;
+      case "backup":
+        this.#takeBackup(message.id)?.resolve(message.report);
+        break;
+      case "no backup":
+        this.#takeBackup(message.id)?.reject(receivedError(message.error));
+        break;
+      case "reclaim":
+        void askOwner(this.#reclaim?.onReclaim, message.event).then(() => { this.#post({ kind: "reclaim", id: message.id }); });
+        break;
+      case "reclaim stopped":
+        tellOwner(this.#reclaim?.onStopped, receivedError(message.error) as RingwallError);
+        break;
       case "closed":
         this.#reap();
         this.#finish(this.#closedError(), message.error === null ? null : receivedError(message.error));
@@ -371,6 +424,8 @@ export class Connection {
     }
     for (const [, { reject }] of this.#reads) reject(error);
     this.#reads.clear();
+    for (const [, { reject }] of this.#backups) reject(error);
+    this.#backups.clear();
     for (const { reject } of this.#drains.splice(0)) reject(error);
     this.#port.close();
     this.#ring?.close();

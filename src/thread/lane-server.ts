@@ -19,6 +19,7 @@ import { BoardWriter } from "./board.js";
 import { hasRequests, Pace, type Step } from "./pace.js";
 import type { FromLane } from "./port-messages.js";
 import { ProducerSession } from "./producer-session.js";
+import type { ReclaimRelay } from "./reclaim-relay.js";
 import { type ServedPartition, ServedPartitions } from "./served-partitions.js";
 
 /** Commands of one producer before the next has its turn. */
@@ -51,9 +52,12 @@ export class LaneServer {
   readonly #pace: Pace;
   readonly #clock = nodeClock();
   readonly #waker: RingWaker | null;
+  readonly #relay: ReclaimRelay;
+  #owner: ProducerSession | null = null;
 
-  constructor(log: LaneLog, { recordBytesMax, sqpoll }: ResolvedOptions) {
+  constructor(log: LaneLog, { recordBytesMax, sqpoll }: Pick<ResolvedOptions, "recordBytesMax" | "sqpoll">, relay: ReclaimRelay) {
     this.#log = log;
+    this.#relay = relay;
     const { pollingRing } = log;
     this.#isPolled = pollingRing !== undefined;
     const native = loadNative();
@@ -76,6 +80,11 @@ export class LaneServer {
       serve: (name) => this.#partitions.serve(name),
       demandPlaces: (names) => { this.#partitions.demandPlaces(names); },
       onCommands: () => { this.#wake(); },
+      onReclaimed: (id) => {
+        // What the owner has trimmed comes over the ring, and is to be known first.
+        session.consume(Number.POSITIVE_INFINITY, this.#hasSpace);
+        this.#relay.handleAnswer(id);
+      },
       onChange: (partition, changed) => { this.#handleChange(partition, changed); },
       wake: this.#waker === null ? null : (descriptor) => (this.#waker as RingWaker).wake(descriptor),
       onEnd: (ended, how) => { void this.#handleEnd(ended, how); },
@@ -86,7 +95,11 @@ export class LaneServer {
     }
     this.#sessions.add(session);
     const message: FromLane = { kind: "opened", info: this.#log.info, board: this.board.buffer, recordBytesMax: this.#recordBytesMax, wakesByRing: this.#waker !== null };
-    session.welcome(message);
+    session.tell(message);
+    if (this.#owner !== null) return;
+    // The thread that opened the log asks first.
+    this.#owner = session;
+    this.#relay.connect((asked) => { session.tell(asked); });
   }
 
   // ---- commands
@@ -222,8 +235,10 @@ export class LaneServer {
   async #handleEnd(session: ProducerSession, how: "detach" | "gone" | "close"): Promise<void> {
     if (how === "close") await this.#close(session);
     else if (how === "detach") {
+      const backups = session.endBackups();
       const failure = await this.#log.sync().then(() => session.unheard, (error: unknown) => error);
       this.#flush();
+      await backups;
       this.#sessions.delete(session);
       await session.end(failure);
     } else {
@@ -239,6 +254,8 @@ export class LaneServer {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#state = "closing";
     for (const session of this.#sessions) session.consume(Number.POSITIVE_INFINITY, () => true);
+    // A backup may wait for a producer that is busy.
+    for (const session of this.#sessions) void session.endBackups();
     const failure = await this.#log.close().then(() => closer.unheard, (error: unknown) => error);
     this.#state = "closed";
     this.#flush();

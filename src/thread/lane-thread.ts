@@ -6,9 +6,10 @@ import { LaneLog } from "../log/lane-log.js";
 import type { LogOptions } from "../log/options.js";
 import { sentError } from "./error-transfer.js";
 import { LaneServer } from "./lane-server.js";
+import { ReclaimRelay } from "./reclaim-relay.js";
 import type { AttachRequest, FromLane, LaneThreadData } from "./port-messages.js";
 
-const { directory, options } = workerData as LaneThreadData;
+const { directory, options, reclaim } = workerData as LaneThreadData;
 const owner = parentPort;
 assert(owner !== null, "the lane's thread is started by the thread that owns the log");
 
@@ -26,9 +27,11 @@ owner.once("message", attach);
 // Node's types of this version don't know it yet.
 (process as unknown as { on(event: "workerMessage", listener: (value: unknown) => void): void }).on("workerMessage", attach);
 
+const relay = new ReclaimRelay();
+
 try {
-  const log = await LaneLog.open(directory, { ...(options as LogOptions), lane: "inline" });
-  server = new LaneServer(log, options);
+  const log = await LaneLog.open(directory, { ...(options as LogOptions), reclaim: relay.options(reclaim), lane: "inline" });
+  server = new LaneServer(log, options, relay);
   for (const request of early.splice(0)) attach(request);
 } catch (error) {
   const refusal: FromLane = { kind: "refused", error: sentError(error) };

@@ -3,11 +3,11 @@
 import workerThreads, { MessageChannel, Worker, type MessagePort, type Transferable } from "node:worker_threads";
 import { RingwallError } from "../base/errors.js";
 import type { LogHandle } from "../log/log.js";
-import type { ResolvedOptions } from "../log/options.js";
+import type { ResolvedOptions, ResolvedReclaim } from "../log/options.js";
 import { BoardReader } from "./board.js";
 import { Connection } from "./connection.js";
 import { receivedError } from "./error-transfer.js";
-import type { AttachRequest, FromLane, LaneThreadData } from "./port-messages.js";
+import type { AttachRequest, FromLane, LaneThreadData, SentReclaim } from "./port-messages.js";
 import { ProducerMemory } from "./producer-memory.js";
 import { ThreadLog } from "./thread-log.js";
 
@@ -15,7 +15,8 @@ type Opened = Extract<FromLane, { kind: "opened" }>;
 type PostToThread = (threadId: number, value: unknown, transfer: readonly Transferable[]) => Promise<void>;
 
 export async function openThread(directory: string, options: ResolvedOptions): Promise<ThreadLog> {
-  const data: LaneThreadData = { directory, options };
+  const { reclaim, ...cloneable } = options;
+  const data: LaneThreadData = { directory, options: cloneable, reclaim: sentReclaim(reclaim) };
   // Flags of the program, such as loaders and --input-type, are not for this file.
   const worker = new Worker(new URL("./lane-thread.js", import.meta.url), { workerData: data, execArgv: [], name: "ringwall lane" });
   const ended = new Promise<void>((resolve) => worker.once("exit", () => { resolve(); }));
@@ -38,7 +39,7 @@ export async function openThread(directory: string, options: ResolvedOptions): P
     throw error;
   }
   worker.unref();
-  const connection = new Connection({ port, memory, board: new BoardReader(opened.board), directory, wakesByRing: opened.wakesByRing });
+  const connection = new Connection({ port, memory, board: new BoardReader(opened.board), directory, wakesByRing: opened.wakesByRing, reclaim });
   worker.on("error", (error) => { connection.noteDeath(error); });
   const handle: LogHandle = { ringwall: "log", threadId: worker.threadId, board: opened.board };
   const threadEnded = async (): Promise<void> => {
@@ -73,8 +74,14 @@ export async function attachToThread(handle: LogHandle): Promise<ThreadLog> {
   } finally {
     clearInterval(bell);
   }
-  const connection = new Connection({ port, memory, board, directory: opened.info.directory, wakesByRing: opened.wakesByRing });
+  const connection = new Connection({ port, memory, board, directory: opened.info.directory, wakesByRing: opened.wakesByRing, reclaim: null });
   return threadLog(connection, opened, handle, null);
+}
+
+function sentReclaim(reclaim: ResolvedReclaim | null): SentReclaim | null {
+  if (reclaim === null) return null;
+  const { onReclaim, onStopped, ...rest } = reclaim;
+  return { ...rest, asks: onReclaim !== undefined, tells: onStopped !== undefined };
 }
 
 function threadLog(connection: Connection, opened: Opened, handle: LogHandle, threadEnded: (() => Promise<void>) | null): ThreadLog {

@@ -3,6 +3,7 @@
 import type { PartitionOptions } from "../log/log.js";
 import type { ProducerOptions } from "../log/partition.js";
 import { asBytes } from "../log/record-data.js";
+import type { SentBackup } from "./port-messages.js";
 
 /** One record or truncation of a group; `partition` is its number with this producer. */
 export type PayloadItem<Data = Uint8Array> =
@@ -56,6 +57,14 @@ export function encodeNumber(value: number): Buffer {
 
 export function decodeNumber(payload: Buffer): number {
   return payload.readDoubleLE(0);
+}
+
+export function encodeBackup(order: SentBackup): Buffer {
+  return Buffer.from(JSON.stringify(order), "utf8");
+}
+
+export function decodeBackup(payload: Buffer): SentBackup {
+  return JSON.parse(payload.toString("utf8")) as SentBackup;
 }
 
 export interface PartitionName {

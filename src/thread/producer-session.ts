@@ -16,10 +16,11 @@ import { closeWakeDescriptor } from "../storage/uring/ring-wake.js";
 import { AnswerWriter } from "./answer-ring.js";
 import { CommandReader, commandKind, type Command } from "./command-ring.js";
 import { sentError } from "./error-transfer.js";
-import { decodeCall, decodeItems, decodeName, decodeNumber } from "./payloads.js";
+import { decodeBackup, decodeCall, decodeItems, decodeName, decodeNumber } from "./payloads.js";
 import type { FromLane, ToLane } from "./port-messages.js";
 import { answersMax, ProducerMemory, word } from "./producer-memory.js";
 import type { ServedPartition } from "./served-partitions.js";
+import { ServedBackups } from "./served-backups.js";
 import { ServedReads } from "./served-reads.js";
 
 export interface SessionOptions {
@@ -32,6 +33,8 @@ export interface SessionOptions {
   readonly demandPlaces: (names: readonly string[]) => void;
   /** Commands may be there. */
   readonly onCommands: () => void;
+  /** The owner has answered what reclaim asked. */
+  readonly onReclaimed: (id: number) => void;
   /** Something about the partition may have changed, and answers may wait to be published. */
   readonly onChange: (partition: ServedPartition | null, session: ProducerSession) => void;
   /** Wakes the producer behind this descriptor without a message, false where that failed; null where there is no such way. */
@@ -63,6 +66,7 @@ export class ProducerSession {
   readonly #reader: CommandReader;
   readonly #answers: AnswerWriter;
   readonly #reads: ServedReads;
+  readonly #backups: ServedBackups;
   readonly #partitions: NamedPartition[] = [];
   #assembly: Assembly | null = null;
   /** The first failure of an enqueue that nobody has heard of. */
@@ -77,18 +81,15 @@ export class ProducerSession {
   #wakeDescriptor: number | null = null;
 
   constructor(options: SessionOptions) {
-    const { log, memory, port, onCommands, onEnd } = options;
+    const { log, memory, port, onEnd } = options;
     this.#options = options;
     this.#memory = new ProducerMemory(memory);
     this.#reader = new CommandReader(this.#memory);
     this.#range = new WordRange(this.#memory.commandWords);
     this.#answers = new AnswerWriter(this.#memory);
     this.#reads = new ServedReads(log, (message, transfer) => { this.#post(message, transfer); });
-    port.on("message", (message: ToLane) => {
-      if (message.kind === "commands") onCommands();
-      else if (message.kind === "ring") this.#wakeDescriptor = message.descriptor;
-      else void this.#reads.handle(message);
-    });
+    this.#backups = new ServedBackups(log, (message) => { this.#post(message); });
+    port.on("message", (message: ToLane) => { this.#handle(message); });
     port.on("close", () => {
       if (!this.#isGone) onEnd(this, "gone");
     });
@@ -122,7 +123,7 @@ export class ProducerSession {
     if (Atomics.load(this.#memory.words, word.wantsAnswers) === 1 && Atomics.exchange(this.#memory.words, word.wantsAnswers, 0) === 1) this.#wake();
   }
 
-  welcome(message: FromLane): void {
+  tell(message: FromLane): void {
     this.#post(message);
   }
 
@@ -130,6 +131,7 @@ export class ProducerSession {
   async end(error: unknown): Promise<void> {
     if (this.#isGone) return;
     await this.#reads.close();
+    await this.#backups.end();
     this.publish();
     this.#post({ kind: "closed", error: error === null ? null : sentError(error) });
     this.#isGone = true;
@@ -142,6 +144,12 @@ export class ProducerSession {
     this.#isGone = true;
     this.#forgetRing();
     await this.#reads.close();
+    await this.#backups.end();
+  }
+
+  /** Resolves when none of this producer's is under way. */
+  endBackups(): Promise<void> {
+    return this.#backups.end();
   }
 
   wakeByMessage(): void {
@@ -160,6 +168,26 @@ export class ProducerSession {
 
   #post(message: FromLane, transfer: ArrayBuffer[] = []): void {
     if (!this.#isGone) this.#options.port.postMessage(message, transfer);
+  }
+
+  #handle(message: ToLane): void {
+    switch (message.kind) {
+      case "commands":
+        this.#options.onCommands();
+        break;
+      case "ring":
+        this.#wakeDescriptor = message.descriptor;
+        break;
+      case "heard":
+      case "abort":
+        this.#backups.handle(message);
+        break;
+      case "reclaim":
+        this.#options.onReclaimed(message.id);
+        break;
+      default:
+        void this.#reads.handle(message);
+    }
   }
 
   /** Hot: once per record. */
@@ -241,6 +269,9 @@ export class ProducerSession {
           this.#answer(token, served, served.partition.drop().then(() => 0));
           break;
         }
+        case commandKind.backup:
+          this.#backups.begin(decodeBackup(payload));
+          break;
         case commandKind.rotate:
           log.rotate();
           break;

@@ -7,7 +7,7 @@ import type { Partition } from "../log/partition.js";
 import { sentError } from "./error-transfer.js";
 import type { FromLane, SentReadOptions, SentRecords, ToLane } from "./port-messages.js";
 
-export type ReadRequest = Exclude<ToLane, { kind: "commands" | "ring" }>;
+export type ReadRequest = Exclude<ToLane, { kind: "commands" | "ring" | "heard" | "abort" | "reclaim" }>;
 type Batches = AsyncGenerator<readonly LogRecord[], undefined, undefined>;
 type Post = (message: FromLane, transfer: ArrayBuffer[]) => void;
 

@@ -2,12 +2,14 @@
 
 import { RingwallError } from "../base/errors.js";
 import { cursorOf, cursorPartition, isHiddenName } from "../core/own-names.js";
+import type { BackupOptions, BackupReport } from "../log/backup/backup.js";
 import { type Cursor, hasPosition, LogCursor } from "../log/cursor.js";
 import { checkCursorName, checkedItems, checkPartitionName, checkPlacement, noPlacement } from "../log/log-arguments.js";
 import type { Log, LogHandle, LogInfo, LogStats, PartitionOptions, WriteItem } from "../log/log.js";
 import { commandKind } from "./command-ring.js";
 import type { Connection } from "./connection.js";
 import { encodeItems, type PayloadItem } from "./payloads.js";
+import { backUp } from "./thread-backup.js";
 import { ThreadPartition } from "./thread-partition.js";
 
 export interface ThreadLogOptions {
@@ -94,12 +96,8 @@ export class ThreadLog implements Log {
     return this.#connection.board.stats();
   }
 
-  backup(): Promise<never> {
-    const { directory } = this.info;
-    return Promise.reject(new RingwallError("RINGWALL_INVALID_OPTION", "the lane runs in a thread of its own, where no backup is made", {
-      place: { path: directory },
-      remedy: "Open the log beside it with { readOnly: true } and back that up, or run `ringwall backup`.",
-    }));
+  backup(directory: string, options: BackupOptions = {}): Promise<BackupReport> {
+    return backUp(this.#connection, directory, options);
   }
 
   share(): LogHandle {

@@ -280,12 +280,6 @@ onEachBackend("backup", (backend) => {
     await withLog(damaged, { backend, readOnly: true }, (log) => refused("RINGWALL_DAMAGED", () => log.backup(target)));
     assert.ok(!fs.existsSync(target));
   });
-
-  test("a lane in a thread of its own refuses", async () => {
-    await withLog(freshPath(), { ...options, lane: "thread" }, async (log) => {
-      await refused("RINGWALL_INVALID_OPTION", () => log.backup(freshPath()));
-    });
-  });
 });
 
 /** As a crash leaves it now. */

@@ -2,23 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Log, type LogOptions } from "#src/index.js";
+import type { Log, LogOptions } from "#src/index.js";
 import { contents, freshPath, refused, small, text } from "../log/log-fixture.js";
-import { onEachRing } from "./thread-fixture.js";
-
-const ways = ["inline", "thread", "attached"] as const;
-
-/** A log, and how to end it with whatever it hangs on. */
-async function open(way: (typeof ways)[number], directory: string, options: LogOptions): Promise<{ log: Log; end: () => Promise<void> }> {
-  if (way === "inline") {
-    const log = await Log.open(directory, options);
-    return { log, end: () => log.close() };
-  }
-  const owner = await Log.open(directory, { ...options, lane: "thread" });
-  if (way === "thread") return { log: owner, end: () => owner.close() };
-  const log = await Log.attach(structuredClone(owner.share()));
-  return { log, end: async () => void (await log.close(), await owner.close()) };
-}
+import { onEachRing, openAs, ways } from "./thread-fixture.js";
 
 onEachRing("a log", (backendOptions) => {
   const { backend } = backendOptions;
@@ -26,7 +12,7 @@ onEachRing("a log", (backendOptions) => {
   const all = backendOptions.sqpoll === undefined ? ways : (["thread"] as const);
   for (const way of all) {
     const withIt = async (body: (log: Log) => Promise<void>, options: LogOptions = {}): Promise<void> => {
-      const { log, end } = await open(way, freshPath(), { ...backendOptions, ...small, ...options });
+      const { log, end } = await openAs(way, freshPath(), { ...backendOptions, ...small, ...options });
       try {
         await body(log);
       } finally {

@@ -5,7 +5,7 @@ import { Log, RingwallError, type LogHandle } from "#src/index.js";
 
 export interface Order {
   readonly handle: LogHandle;
-  readonly action: "append" | "append for ever" | "half a record" | "share on" | "throw" | "exit" | "pending" | "own log" | "owner" | "blocked";
+  readonly action: "append" | "append for ever" | "half a record" | "share on" | "throw" | "exit" | "pending" | "own log" | "owner" | "blocked" | "backup";
   readonly partition: string;
   readonly count?: number;
   /** Acknowledged appends are counted here; for "blocked" the gate. */
@@ -73,6 +73,9 @@ async function act(): Promise<void> {
       await log.close();
       break;
     }
+    case "backup":
+      await log.backup(order.directory as string, { bytesPerSecond: 1024 * 1024, onProgress: () => { say("going"); } });
+      break;
     case "throw":
     case "exit":
       await partition.append("whole");

@@ -16,6 +16,17 @@ export function onEachRing(title: string, body: (options: LogOptions & { readonl
   if (uringRefusal === null) describe(`${title} on uring, SQPOLL`, () => { body({ backend: "uring", sqpoll: { idleMs: 5 } }); });
 }
 
+/** Where a log's lane may run, as its user sees it. */
+export const ways = ["inline", "thread", "attached"] as const;
+
+/** A log, the one that was opened, and how to end it with whatever it hangs on. */
+export async function openAs(way: (typeof ways)[number], directory: string, options: LogOptions): Promise<{ log: Log; owner: Log; end: () => Promise<void> }> {
+  const owner = await Log.open(directory, way === "inline" ? options : { ...options, lane: "thread" });
+  if (way !== "attached") return { log: owner, owner, end: () => owner.close() };
+  const log = await Log.attach(structuredClone(owner.share()));
+  return { log, owner, end: async () => void (await log.close(), await owner.close()) };
+}
+
 export function startProducer(handle: LogHandle, order: Omit<Order, "handle">): Worker {
   return new Worker(program, { workerData: { handle, ...order } satisfies Order });
 }

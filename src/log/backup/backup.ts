@@ -16,6 +16,7 @@ import { endOfBlock } from "./block-end.js";
 import { FileCopier } from "./copy-file.js";
 
 export interface BackupProgress {
+  /** Copied or cloned so far. */
   readonly bytes: number;
   /** Of the copy, as far as is known now. */
   readonly bytesTotal: number;
@@ -26,7 +27,8 @@ export interface BackupProgress {
 export interface BackupOptions {
   /** Ends the backup with RINGWALL_ABORTED; nothing is left at the target. */
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: BackupProgress) => void) | undefined;
+  /** Called after each piece, a MiB at most, and awaited. What it throws ends the backup with just that; nothing is left at the target. */
+  readonly onProgress?: ((progress: BackupProgress) => void | Promise<void>) | undefined;
   /** What is read and written at most. Without it as fast as it goes. */
   readonly bytesPerSecond?: number | undefined;
 }
@@ -70,7 +72,7 @@ const attemptsMax = 10;
 
 /** Rejects with RINGWALL_INVALID_ARGUMENT, _ABORTED, _TRIMMED, _DAMAGED, _DISK_FULL, _IO; then nothing is left at the target. */
 export async function backUp(source: BackupSource, directory: string, options: BackupOptions): Promise<BackupReport> {
-  checkOptions(directory, options);
+  checkBackup(directory, options);
   const target = new BackupTarget(source.storage.files, directory);
   const backup = new Backup(source, target, options);
   try {
@@ -99,7 +101,7 @@ class Backup {
     this.#options = options;
     const { files, clock } = source.storage;
     this.#copier = new FileCopier({
-      files, clock, signal: options.signal, bytesPerSecond: options.bytesPerSecond ?? Number.POSITIVE_INFINITY, onBytes: (bytes) => { this.#tell(bytes); },
+      files, clock, signal: options.signal, bytesPerSecond: options.bytesPerSecond ?? Number.POSITIVE_INFINITY, onBytes: (bytes) => this.#tell(bytes),
     });
   }
 
@@ -109,6 +111,7 @@ class Backup {
     this.#whole = snapshot.lanes.map(() => new Set());
     for (let restarts = 0; ; restarts++) {
       if (await this.#copyAll(snapshot)) {
+        this.#copier.demandWanted();
         await this.#target.complete(superblockOf(snapshot));
         const { copiedBytes, clonedBytes } = this.#copier;
         const segments = snapshot.lanes.reduce((sum, lane) => sum + lane.segments.length, 0);
@@ -232,10 +235,10 @@ class Backup {
     }
   }
 
-  #tell(bytes: number): void {
+  async #tell(bytes: number): Promise<void> {
     this.#bytes += bytes;
     const segments = this.#whole.reduce((sum, whole) => sum + whole.size, 0);
-    this.#options.onProgress?.({ bytes: this.#bytes, bytesTotal: Math.max(this.#bytes, this.#bytesTotal), segments, segmentsTotal: this.#segmentsTotal });
+    await this.#options.onProgress?.({ bytes: this.#bytes, bytesTotal: Math.max(this.#bytes, this.#bytesTotal), segments, segmentsTotal: this.#segmentsTotal });
   }
 }
 
@@ -250,7 +253,8 @@ function superblockOf({ superblock, lanes }: LogSnapshot): Superblock {
   };
 }
 
-function checkOptions(directory: unknown, options: unknown): void {
+/** Throws RINGWALL_INVALID_ARGUMENT. */
+export function checkBackup(directory: unknown, options: unknown): void {
   if (typeof directory !== "string" || directory === "") throw invalid("directory", "the path of a directory", directory);
   if (typeof options !== "object" || options === null) throw invalid("options", "an object", options);
   const { signal, onProgress, bytesPerSecond } = options as BackupOptions;

@@ -14,7 +14,8 @@ export interface FileCopierOptions {
   readonly signal: AbortSignal | undefined;
   /** Bytes a second at most that are read and written; infinity: no limit. */
   readonly bytesPerSecond: number;
-  readonly onBytes: (bytes: number) => void;
+  /** Awaited. */
+  readonly onBytes: (bytes: number) => Promise<void>;
 }
 
 export class FileCopier {
@@ -33,7 +34,7 @@ export class FileCopier {
 
   /** The whole file. */
   async copy(from: string, to: string): Promise<void> {
-    this.#demandWanted();
+    this.demandWanted();
     const { files, onBytes } = this.#options;
     if (this.#clones && files.clone !== undefined && (await files.clone(from, to))) {
       const clone = await files.open(to, "write");
@@ -41,7 +42,7 @@ export class FileCopier {
         const bytes = await clone.size();
         await clone.sync();
         this.clonedBytes += bytes;
-        onBytes(bytes);
+        await onBytes(bytes);
       } finally {
         await clone.close();
       }
@@ -71,14 +72,14 @@ export class FileCopier {
 
   async #pump(source: StorageFile, target: StorageFile, end: number): Promise<void> {
     for (let at = 0; at < end; ) {
-      this.#demandWanted();
+      this.demandWanted();
       const into = this.#piece.subarray(0, Math.min(pieceBytes, end - at));
       const count = await source.readAt(into, at);
       if (count === 0) break;
       await target.writeAt(into.subarray(0, count), at);
       at += count;
       this.copiedBytes += count;
-      this.#options.onBytes(count);
+      await this.#options.onBytes(count);
       await this.#keepPace();
     }
   }
@@ -99,9 +100,14 @@ export class FileCopier {
     });
   }
 
-  #demandWanted(): void {
+  /** Throws what the signal says. */
+  demandWanted(): void {
     const { signal } = this.#options;
     if (signal?.reason instanceof RingwallError && signal.reason.code === "RINGWALL_CLOSED") throw signal.reason;
-    if (signal?.aborted === true) throw new RingwallError("RINGWALL_ABORTED", "the backup was aborted", { cause: signal.reason });
+    if (signal?.aborted === true) throw backupAborted(signal.reason);
   }
+}
+
+export function backupAborted(reason: unknown): RingwallError {
+  return new RingwallError("RINGWALL_ABORTED", "the backup was aborted", { cause: reason });
 }

@@ -1,0 +1,25 @@
+// What reclaim asks and tells the log's owner. What a callback throws is the owner's to see and stops nothing: it becomes a warning.
+
+import type { RingwallError } from "../base/errors.js";
+import type { ReclaimEvent, ReclaimOption } from "./options.js";
+
+/** Lets the owner trim first; resolves when it is through. */
+export async function askOwner(onReclaim: ReclaimOption["onReclaim"], event: ReclaimEvent): Promise<void> {
+  try {
+    await onReclaim?.(event);
+  } catch (error) {
+    warn("onReclaim", error);
+  }
+}
+
+export function tellOwner(onStopped: ReclaimOption["onStopped"], stopped: RingwallError): void {
+  try {
+    onStopped?.(stopped);
+  } catch (error) {
+    warn("onStopped", error);
+  }
+}
+
+function warn(callback: string, error: unknown): void {
+  process.emitWarning(`${callback} failed: ${String(error)}`, { code: "RINGWALL_RECLAIM_CALLBACK" });
+}
