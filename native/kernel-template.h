@@ -70,11 +70,12 @@ TARGET static int64_t NAME(seal)(const struct frames* frames) {
 }
 
 TARGET static size_t NAME(verify)(const struct frames* frames) {
-  size_t at = frames->start;
+  size_t at = frames->start, asked = at;
   while (at != frames->end) {
     const uint8_t* frame = frames->memory + at;
     size_t bytes = candidate_bytes(frame, frames->end - at);
     if (bytes == 0) break;
+    asked = ask_ahead(frames, asked, at);
     if (NAME(frame_checksum)(frames->seed, frames->position + (at - frames->start), frame, bytes) != load32(frame)) break;
     at += bytes;
   }

@@ -5,7 +5,7 @@
 // are long enough to be worth a second read. Owns no I/O.
 
 import { roundUp8 } from "../base/numbers.js";
-import { countUpTo, entryDistanceBytes, type PartitionRun } from "../core/segment-runs.js";
+import { countUpTo, entryDistanceBytes, type PartitionRun, type RecordPlace } from "../core/segment-runs.js";
 import { frameBytes } from "../format/frame.js";
 
 /** Reading on is cheaper than a second read up to here: some ten microseconds of copying. */
@@ -61,7 +61,7 @@ export class ReadPlan {
     this.#jumpTo = -1;
     if (index < 0) {
       index = countEntries(this.#run, (_, position) => position <= this.#at) - 1;
-      if (index < 0 || this.#at >= this.#spanEnd(index)) index++;
+      if (index < 0 || this.#at >= this.#spanEndOf(index)) index++;
       else return this.#stretch(index, this.#at, bytesMax, false);
     }
     if (index >= this.#run.entryCount) return null;
@@ -84,27 +84,34 @@ export class ReadPlan {
     return roundUp8((distance * records) / (this.#run.entry(index + 1).sequence - place.sequence) + slackBytes);
   }
 
+  /** Hot path of reading in order: one look at each entry. */
   #stretch(first: number, start: number, bytesMax: number, jumps: boolean): Stretch {
-    const place = this.#run.entry(first);
-    let index = first;
-    let end = this.#spanEnd(index);
-    while (end - start < bytesMax && index + 1 < this.#run.entryCount) {
-      const next = positionOf(this.#run, index + 1);
-      if (next >= this.#bound || next - end > gapBytesMax) break;
-      index++;
-      end = Math.max(end, this.#spanEnd(index));
+    const run = this.#run;
+    const { entryCount } = run;
+    const begin = run.entry(first);
+    let place = begin;
+    let end = 0;
+    for (let index = first + 1; ; index++) {
+      const next = index < entryCount ? run.entry(index) : null;
+      end = Math.max(end, this.#spanEnd(place, next));
+      if (next === null || end - start >= bytesMax) break;
+      const position = next.blockOffset + next.frameOffset;
+      if (position >= this.#bound || position - end > gapBytesMax) break;
+      place = next;
     }
     end = Math.min(end, start + bytesMax);
     this.#at = end;
-    return { start, end, jump: jumps ? { blockOffset: place.blockOffset, sequence: place.sequence } : null };
+    return { start, end, jump: jumps ? { blockOffset: begin.blockOffset, sequence: begin.sequence } : null };
+  }
+
+  #spanEndOf(index: number): number {
+    return this.#spanEnd(this.#run.entry(index), index + 1 < this.#run.entryCount ? this.#run.entry(index + 1) : null);
   }
 
   /** No record of the entry's stretch begins at or behind this offset; its last may go on. */
-  #spanEnd(index: number): number {
-    const place = this.#run.entry(index);
-    const position = place.blockOffset + place.frameOffset;
-    const isAlone = index + 1 < this.#run.entryCount && this.#run.entry(index + 1).sequence === place.sequence + 1;
-    return Math.min(this.#bound, position + (isAlone ? 2 * this.#frameBytesMean : this.#spanBytes));
+  #spanEnd(place: RecordPlace, next: RecordPlace | null): number {
+    const isAlone = next !== null && next.sequence === place.sequence + 1;
+    return Math.min(this.#bound, place.blockOffset + place.frameOffset + (isAlone ? 2 * this.#frameBytesMean : this.#spanBytes));
   }
 }
 
