@@ -4,6 +4,7 @@
 // thousand objects. A run has a slot, given in the order of their first records; the hot path knows it and looks nothing up.
 
 import { assert } from "../base/assert.js";
+import { inOneGo, type Slices } from "../base/slices.js";
 import { entryDistanceBytes, placeAtOrBefore, type PartitionRun, type RecordPlace, type RunNumbers, type SegmentRuns } from "./segment-runs.js";
 
 /** A row is 64 bytes, as a line of the processor's cache is: a record touches one. */
@@ -23,18 +24,40 @@ const entryNumbers = 3;
 /** Of a range of entries: where it begins, how many there are, how many have room. */
 const rangeNumbers = 3;
 const slotsMin = 8;
+/** Of a key, sorted by at once. */
+const digitBits = 11;
+/** Between two looks whether others have their turn. */
+const runsPerSlice = 4096;
+
+/** By place. */
+export interface RunNumberColumns extends Record<keyof RunNumbers, Float64Array> {
+  readonly key: Float64Array;
+  /** Where the run's entries end among those of all. */
+  readonly entryEnd: Float64Array;
+}
 
 export class GrowingRuns implements SegmentRuns {
   #size = 0;
-  #rows = new Float64Array(slotsMin * rowNumbers);
-  #keys = new Uint32Array(slotsMin);
-  /** Slot + 1 by key, open addressing; 0 is free. At most half of it is taken. */
-  #table = new Int32Array(slotsMin * 2);
-  #ranges = new Uint32Array(slotsMin * rangeNumbers);
-  #entries = new Float64Array(slotsMin * entryNumbers);
+  #rows: Float64Array;
+  #keys: Uint32Array;
+  /** Slot + 1 by key, open addressing; 0 is free. At most half of it is taken. Slots from `#tabled` on come in when one is looked up. */
+  #table: Int32Array;
+  #tabled = 0;
+  #ranges: Uint32Array;
+  #entries: Float64Array;
   #entriesEnd = 0;
   /** Ranges that were given up for larger ones, by their room. */
   readonly #freeRanges = new Map<number, number[]>();
+
+  /** With room for so many runs: to grow costs time, once for each of them. */
+  constructor(runsExpected = 0) {
+    const slots = 2 ** Math.ceil(Math.log2(Math.max(slotsMin, runsExpected)));
+    this.#rows = new Float64Array(slots * rowNumbers);
+    this.#keys = new Uint32Array(slots);
+    this.#table = new Int32Array(slots * 2);
+    this.#ranges = new Uint32Array(slots * rangeNumbers);
+    this.#entries = new Float64Array(slots * entryNumbers);
+  }
 
   get size(): number {
     return this.#size;
@@ -46,15 +69,27 @@ export class GrowingRuns implements SegmentRuns {
 
   /** The slot of the run of that key, which begins here if there is none. */
   open(key: number): number {
+    const found = this.#find(key);
+    return found === 0 ? this.begin(key) : found - 1;
+  }
+
+  /** The slot of a run that begins: there is none of that key. Hot where partitions are many: to look it up misses every cache. */
+  begin(key: number): number {
     if (this.#size === this.#keys.length) this.#growSlots();
-    const at = placeOf(this.#table, this.#keys, key);
-    const found = this.#table[at] as number;
-    if (found > 0) return found - 1;
     const slot = this.#size++;
-    this.#table[at] = slot + 1;
     this.#keys[slot] = key;
     this.demandEntry(slot);
     return slot;
+  }
+
+  /** Slot + 1, or 0. */
+  #find(key: number): number {
+    for (; this.#tabled < this.#size; this.#tabled++) {
+      const at = placeOf(this.#table, this.#keys, this.keyOf(this.#tabled));
+      assert(this.#table[at] === 0, "a key has one run");
+      this.#table[at] = this.#tabled + 1;
+    }
+    return this.#table[placeOf(this.#table, this.#keys, key)] as number;
   }
 
   /** Counts one record whose first frame lies at `position`. True when it is due an entry: `addEntry`. Hot: see `ringwall bench append`. */
@@ -118,38 +153,63 @@ export class GrowingRuns implements SegmentRuns {
     return this.#rows[slot * rowNumbers + rowPlaces[name]] as number;
   }
 
-  /** One number of all runs, in the order of `slots`. */
-  numbersOf(slots: Float64Array, name: keyof RunNumbers): Float64Array {
+  /** The numbers of all runs in the order of `slots`, in slices. */
+  *columnsOf(slots: Uint32Array): Slices<RunNumberColumns> {
+    const count = slots.length;
+    const columns: RunNumberColumns = {
+      key: new Float64Array(count), firstSequence: new Float64Array(count), lastSequence: new Float64Array(count), records: new Float64Array(count),
+      payloadBytes: new Float64Array(count), firstTime: new Float64Array(count), lastTime: new Float64Array(count), entryEnd: new Float64Array(count),
+    };
+    let entries = 0;
+    for (let from = 0; from < count; from += runsPerSlice) {
+      entries = this.#copyNumbers(slots, from, columns, entries);
+      yield Math.min(runsPerSlice, count - from) * 30;
+    }
+    return columns;
+  }
+
+  /** Of one slice, row by row: each is one miss of the processor's cache. */
+  #copyNumbers(slots: Uint32Array, from: number, columns: RunNumberColumns, entriesBefore: number): number {
+    const { key, firstSequence, lastSequence, records, payloadBytes, firstTime, lastTime, entryEnd } = columns;
     const rows = this.#rows;
-    const place = rowPlaces[name];
-    const numbers = new Float64Array(slots.length);
-    for (let at = 0; at < slots.length; at++) numbers[at] = rows[(slots[at] as number) * rowNumbers + place] as number;
+    let entries = entriesBefore;
+    for (let at = from, to = Math.min(from + runsPerSlice, slots.length); at < to; at++) {
+      const slot = slots[at] as number;
+      const row = slot * rowNumbers;
+      key[at] = this.#keys[slot] as number;
+      firstSequence[at] = rows[row + firstAt] as number;
+      lastSequence[at] = rows[row + lastAt] as number;
+      records[at] = rows[row + recordsAt] as number;
+      payloadBytes[at] = rows[row + payloadAt] as number;
+      firstTime[at] = rows[row + firstTimeAt] as number;
+      lastTime[at] = rows[row + lastTimeAt] as number;
+      entries += this.#ranges[slot * rangeNumbers + 1] as number;
+      entryEnd[at] = entries;
+    }
+    return entries;
+  }
+
+  /** The entries of all runs in the order of `slots`, three numbers each as in `RecordPlace`, in slices. `count`: of all of them. */
+  *entriesOf(slots: Uint32Array, count: number): Slices<Float64Array> {
+    const numbers = new Float64Array(count * entryNumbers);
+    for (let from = 0, to = 0; from < slots.length; from += runsPerSlice) {
+      const before = to;
+      to = this.#copyEntries(slots, from, numbers, to);
+      yield Math.min(runsPerSlice, slots.length - from) * 10 + (to - before) * 2;
+    }
     return numbers;
   }
 
-  keysOf(slots: Float64Array): Float64Array {
-    const keys = new Float64Array(slots.length);
-    for (let at = 0; at < slots.length; at++) keys[at] = this.#keys[slots[at] as number] as number;
-    return keys;
-  }
-
-  /** The entries of all runs in the order of `slots`, three numbers each as in `RecordPlace`, and where those of each run end. */
-  entriesOf(slots: Float64Array): { readonly ends: Float64Array; readonly numbers: Float64Array } {
-    const ends = new Float64Array(slots.length);
-    let count = 0;
-    for (let at = 0; at < slots.length; at++) {
-      count += this.#ranges[(slots[at] as number) * rangeNumbers + 1] as number;
-      ends[at] = count;
-    }
-    const numbers = new Float64Array(count * entryNumbers);
-    let to = 0;
-    for (let at = 0; at < slots.length; at++) {
+  #copyEntries(slots: Uint32Array, first: number, numbers: Float64Array, begin: number): number {
+    const entries = this.#entries;
+    let to = begin;
+    for (let at = first, last = Math.min(first + runsPerSlice, slots.length); at < last; at++) {
       const range = (slots[at] as number) * rangeNumbers;
       const from = (this.#ranges[range] as number) * entryNumbers;
       const end = from + (this.#ranges[range + 1] as number) * entryNumbers;
-      for (let index = from; index < end; index++) numbers[to++] = this.#entries[index] as number;
+      for (let index = from; index < end; index++) numbers[to++] = entries[index] as number;
     }
-    return { ends, numbers };
+    return to;
   }
 
   entryCountOf(slot: number): number {
@@ -167,41 +227,48 @@ export class GrowingRuns implements SegmentRuns {
     return this.#keys[slot] as number;
   }
 
-  /** All slots, by ascending keys. */
-  slotsByKey(): Float64Array {
+  /** All slots, by ascending keys, in slices: sorted by one digit of the key after the other, the lowest first. */
+  *slotsByKey(): Slices<Uint32Array> {
     const size = this.#size;
-    let isAscending = true;
+    const keys = this.#keys;
+    let slots: Uint32Array = new Uint32Array(size);
     let greatest = 0;
+    let isAscending = true;
     for (let slot = 0; slot < size; slot++) {
-      if (slot > 0 && this.keyOf(slot) <= greatest) isAscending = false;
-      greatest = Math.max(greatest, this.keyOf(slot));
+      const key = keys[slot] as number;
+      if (slot > 0 && key <= greatest) isAscending = false;
+      if (key > greatest) greatest = key;
+      slots[slot] = slot;
     }
-    const slots = new Float64Array(size);
-    for (let slot = 0; slot < size; slot++) slots[slot] = slot;
     if (isAscending) return slots;
-    // Sorted as plain numbers, with the slot in the low part: ten times as fast as with a function that compares.
-    assert((greatest + 1) * size <= Number.MAX_SAFE_INTEGER, "a key and a slot fit one number");
-    for (let slot = 0; slot < size; slot++) slots[slot] = this.keyOf(slot) * size + slot;
-    slots.sort();
-    for (let index = 0; index < size; index++) slots[index] = (slots[index] as number) % size;
+    let sorted: Uint32Array = new Uint32Array(size);
+    for (let shift = 0; shift < 32 && greatest >>> shift > 0; shift += digitBits) {
+      yield size * 5;
+      sortByDigit(keys, slots, sorted, shift);
+      [slots, sorted] = [sorted, slots];
+    }
     return slots;
   }
 
+  #sortedSlots(): Uint32Array {
+    return inOneGo(this.slotsByKey());
+  }
+
   get(key: number): GrowingRun | undefined {
-    const found = this.#table[placeOf(this.#table, this.#keys, key)] as number;
+    const found = this.#find(key);
     return found === 0 ? undefined : new GrowingRun(this, found - 1);
   }
 
   *keys(): IterableIterator<number> {
-    for (const slot of this.slotsByKey()) yield this.keyOf(slot);
+    for (const slot of this.#sortedSlots()) yield this.keyOf(slot);
   }
 
   *values(): IterableIterator<GrowingRun> {
-    for (const slot of this.slotsByKey()) yield new GrowingRun(this, slot);
+    for (const slot of this.#sortedSlots()) yield new GrowingRun(this, slot);
   }
 
   *[Symbol.iterator](): IterableIterator<readonly [key: number, run: GrowingRun]> {
-    for (const slot of this.slotsByKey()) yield [this.keyOf(slot), new GrowingRun(this, slot)];
+    for (const slot of this.#sortedSlots()) yield [this.keyOf(slot), new GrowingRun(this, slot)];
   }
 
   #growSlots(): void {
@@ -210,7 +277,7 @@ export class GrowingRuns implements SegmentRuns {
     this.#keys = grown(this.#keys, new Uint32Array(slots));
     this.#ranges = grown(this.#ranges, new Uint32Array(slots * rangeNumbers));
     this.#table = new Int32Array(slots * 2);
-    for (let slot = 0; slot < this.#size; slot++) this.#table[placeOf(this.#table, this.#keys, this.keyOf(slot))] = slot + 1;
+    this.#tabled = 0;
   }
 
   /** Twice the room for a run's entries. */
@@ -299,6 +366,22 @@ export class GrowingRun implements PartitionRun {
 function grown<T extends Float64Array | Uint32Array>(from: T, to: T): T {
   to.set(from);
   return to;
+}
+
+/** `slots` in the order of one digit of their keys; equal ones stay as they are. */
+function sortByDigit(keys: Uint32Array, slots: Uint32Array, sorted: Uint32Array, shift: number): void {
+  const digitMask = (1 << digitBits) - 1;
+  const places = new Uint32Array(digitMask + 1);
+  for (let at = 0; at < slots.length; at++) (places[((keys[at] as number) >>> shift) & digitMask] as number)++;
+  for (let digit = 0, place = 0; digit <= digitMask; digit++) {
+    const count = places[digit] as number;
+    places[digit] = place;
+    place += count;
+  }
+  for (let at = 0; at < slots.length; at++) {
+    const slot = slots[at] as number;
+    sorted[(places[((keys[slot] as number) >>> shift) & digitMask] as number)++] = slot;
+  }
 }
 
 /** Where in the table the key is, or would be. */

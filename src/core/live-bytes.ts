@@ -2,152 +2,120 @@
 //
 // Counted by run: a run is a partition's records of one segment, and each of them counts as their mean. A record's share of its
 // segment is what its frame takes of it, with as much of headers and padding: a log of which nothing was trimmed has no dead byte.
-// Owns one extent per run. A trim or truncation touches the extents of its own partition only.
 
-import { frameHeaderBytes } from "../format/frame.js";
+import type { Slices } from "../base/slices.js";
+import { LivingSegment, weightOf } from "./living-segment.js";
 import type { PartitionState, PartitionTable } from "./partition-table.js";
 import type { SegmentIndex } from "./segment-index.js";
 import type { PartitionRun } from "./segment-runs.js";
 
-/** A partition's live records in one segment, [first, last]. */
-export interface Extent {
-  readonly segment: number;
-  readonly isMoved: boolean;
-  first: number;
-  last: number;
-  readonly bytesEach: number;
-}
-
-interface SegmentBytes {
-  readonly used: number;
-  readonly goesOn: boolean;
-  live: number;
-}
-
-/** Payloads are padded to 8 bytes: 4 in the mean. */
-const frameBytesAround = frameHeaderBytes + 4;
+/** Between two looks whether others have their turn. */
+const runsPerSlice = 1024;
 
 export class LiveBytes {
   /** Of all segments that are counted. */
   used = 0;
   live = 0;
-  readonly #segments = new Map<number, SegmentBytes>();
-  /** Of each partition by first sequence. */
-  readonly #extents = new Map<number, Extent[]>();
+  /** Ascending. */
+  readonly #segments: LivingSegment[] = [];
 
-  segment(segment: number): Readonly<SegmentBytes> | undefined {
-    return this.#segments.get(segment);
+  segment(segment: number): Readonly<LivingSegment> | undefined {
+    const counted = this.#find(segment);
+    return counted === undefined || counted.used === 0 ? undefined : counted;
   }
 
-  extents(partition: number): readonly Readonly<Extent>[] {
-    return this.#extents.get(partition) ?? [];
+  /** Live bytes of a partition in some segments. */
+  bytesOf(partition: number, segments: readonly number[]): number {
+    return segments.reduce((sum, segment) => sum + (this.#find(segment)?.bytesOf(partition) ?? 0), 0);
   }
 
-  /** Counts a sealed segment, once. */
-  add(index: SegmentIndex, table: PartitionTable): void {
-    if (this.#segments.has(index.segment)) return;
-    this.#segments.set(index.segment, { used: index.endOffset, goesOn: index.goesOn, live: 0 });
-    this.used += index.endOffset;
-    let weight = 0;
-    for (const { run } of runsOf(index)) weight += run.payloadBytes + run.records * frameBytesAround;
+  /**
+   * Counts a sealed segment, once, in slices: it may be trimmed meanwhile, and freed. What it uses counts last, or there would seem to
+   * be too little alive.
+   */
+  *add(index: SegmentIndex, table: PartitionTable): Slices<void> {
+    if (this.#find(index.segment) !== undefined) return;
+    const stretches = [...index.moved.values()].reduce((sum, { length }) => sum + length, 0);
+    const segment = new LivingSegment(index.segment, index.goesOn, index.runs.size + stretches);
+    this.#insert(segment);
+    const weight = yield* weighed(index);
+    let count = 0;
     for (const { id, run, isMoved } of runsOf(index)) {
+      if (++count % runsPerSlice === 0) yield runsPerSlice * 100;
+      // Freed meanwhile.
+      if (!this.#segments.includes(segment)) return;
       const state = table.byId(id);
-      if (state === undefined || run.firstSequence === 0) continue;
-      const bytesEach = ((run.payloadBytes / run.records + frameBytesAround) * index.endOffset) / weight;
-      const extent = { segment: index.segment, isMoved, first: Math.max(run.firstSequence, state.firstSequence), last: lastLive(state, index.segment, run.lastSequence, isMoved), bytesEach };
-      if (extent.first > extent.last) continue;
-      this.#insert(id, extent);
-      this.#change(extent, extent.last - extent.first + 1);
+      if (state !== undefined) this.live += segment.add(state, run, isMoved, index.endOffset / weight);
     }
+    segment.used = index.endOffset;
+    this.used += segment.used;
   }
 
   /** The segment is freed. */
-  forget(index: SegmentIndex): void {
-    const segment = this.#segments.get(index.segment);
-    if (segment === undefined) return;
-    for (const { id } of runsOf(index)) {
-      const kept = this.extents(id).filter((extent) => extent.segment !== index.segment);
-      if (kept.length === 0) this.#extents.delete(id);
-      else this.#extents.set(id, [...kept]);
-    }
-    this.live -= segment.live;
-    this.used -= segment.used;
-    this.#segments.delete(index.segment);
+  forget({ segment }: SegmentIndex): void {
+    const freed = this.#find(segment);
+    if (freed === undefined) return;
+    this.live -= freed.live;
+    this.used -= freed.used;
+    this.#segments.splice(this.#segments.indexOf(freed), 1);
   }
 
   /** The partition was trimmed. */
   handleTrim(state: PartitionState): void {
-    const extents = this.#extents.get(state.id);
-    if (extents === undefined) return;
-    let dead = 0;
-    for (const extent of extents) {
-      if (extent.first >= state.firstSequence) break;
-      const first = Math.min(state.firstSequence, extent.last + 1);
-      this.#change(extent, extent.first - first);
-      extent.first = first;
-      if (first > extent.last) dead++;
+    const hasMoved = this.#segments.some(({ moved }) => moved > 0);
+    for (const segment of this.#segments) {
+      this.live += segment.trim(state);
+      // Further on there is nothing below, but for records that were moved.
+      if (!hasMoved && segment.beginsAt(state.id, state.firstSequence)) return;
     }
-    if (dead > 0) this.#keep(state.id, extents);
   }
 
   /** The partition is gone. */
   handleDrop(state: PartitionState): void {
-    for (const extent of this.extents(state.id)) this.#change(extent, extent.first - extent.last - 1);
-    this.#extents.delete(state.id);
+    for (const segment of this.#segments) this.live += segment.drop(state);
   }
 
   /** The partition was truncated. */
   handleTruncate(state: PartitionState): void {
-    const extents = this.#extents.get(state.id);
-    if (extents === undefined) return;
-    for (const extent of extents) {
-      const last = Math.max(extent.first - 1, lastLive(state, extent.segment, extent.last, extent.isMoved));
-      this.#change(extent, last - extent.last);
-      extent.last = last;
-    }
-    this.#keep(state.id, extents);
+    for (const segment of this.#segments) this.live += segment.truncate(state);
   }
 
-  #keep(id: number, extents: readonly Extent[]): void {
-    const kept = extents.filter((extent) => extent.first <= extent.last);
-    if (kept.length === 0) this.#extents.delete(id);
-    else this.#extents.set(id, kept);
+  #find(segment: number): LivingSegment | undefined {
+    return this.#segments.find((counted) => counted.segment === segment);
   }
 
-  #insert(id: number, extent: Extent): void {
-    const extents = this.#extents.get(id);
-    if (extents === undefined) {
-      this.#extents.set(id, [extent]);
-      return;
-    }
-    let at = extents.length;
-    while (at > 0 && (extents[at - 1] as Extent).first > extent.first) at--;
-    extents.splice(at, 0, extent);
-  }
-
-  #change(extent: Extent, records: number): void {
-    const bytes = records * extent.bytesEach;
-    (this.#segments.get(extent.segment) as SegmentBytes).live += bytes;
-    this.live += bytes;
+  #insert(segment: LivingSegment): void {
+    let at = this.#segments.length;
+    while (at > 0 && (this.#segments[at - 1] as LivingSegment).segment > segment.segment) at--;
+    this.#segments.splice(at, 0, segment);
   }
 }
 
-/** Every run of a segment: of fresh records, and of those that were moved on into it. */
+/** What the frames of all its runs take. */
+function* weighed(index: SegmentIndex): Slices<number> {
+  let weight = 0;
+  for (const stretches of index.moved.values()) for (const run of stretches) weight += weightOf(run);
+  const runs = index.pack();
+  for (let place = 0; place < runs.size; place++) {
+    weight += weightOf(runs.at(place));
+    if (place % runsPerSlice === runsPerSlice - 1) yield runsPerSlice * 50;
+  }
+  return weight;
+}
+
+/** Every run of a segment, by ascending partitions: of fresh records, and of those that were moved on into it. */
 export function* runsOf(index: SegmentIndex): Generator<{ readonly id: number; readonly run: PartitionRun; readonly isMoved: boolean }, undefined> {
-  for (const [id, run] of index.runs) yield { id, run, isMoved: false };
-  for (const [id, stretches] of index.moved) for (const run of stretches) yield { id, run, isMoved: true };
+  const moved = [...index.moved].sort(([a], [b]) => a - b);
+  let next = 0;
+  for (const [id, run] of index.runs) {
+    for (; next < moved.length && (moved[next] as (typeof moved)[number])[0] < id; next++) yield* stretchesOf(moved[next] as (typeof moved)[number]);
+    yield { id, run, isMoved: false };
+  }
+  for (const stretches of moved.slice(next)) yield* stretchesOf(stretches);
   return undefined;
 }
 
-/**
- * The last of a segment's records up to `last` that no truncation hides. A truncation in the segment itself has taken fresh records out
- * of their run, where they may have been appended anew. Of moved records it hides what is above it: what is moved was appended in an
- * older segment, so that nothing can have been appended anew and moved in between.
- */
-export function lastLive(state: PartitionState, segment: number, last: number, isMoved: boolean): number {
-  let live = last;
-  for (const truncation of state.truncations) {
-    if (truncation.segment > segment || (isMoved && truncation.segment === segment)) live = Math.min(live, truncation.after);
-  }
-  return live;
+function* stretchesOf([id, stretches]: readonly [id: number, stretches: readonly PartitionRun[]]): Generator<{ readonly id: number; readonly run: PartitionRun; readonly isMoved: true }, undefined> {
+  for (const run of stretches) yield { id, run, isMoved: true };
+  return undefined;
 }

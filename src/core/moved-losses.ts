@@ -1,7 +1,8 @@
 // What a damaged lane has lost, in the light of its moved records: what has a copy is not lost, and what has neither a fresh frame nor a
 // copy is, although no gap among the fresh records names it. Pure.
 
-import { lastLive, runsOf } from "./live-bytes.js";
+import { runsOf } from "./live-bytes.js";
+import { lastLive } from "./living-segment.js";
 import type { LostSequences } from "./loss-ledger.js";
 import type { PartitionTable } from "./partition-table.js";
 import type { SegmentIndex } from "./segment-index.js";

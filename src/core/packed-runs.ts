@@ -2,13 +2,16 @@
 // need. A run of one record takes some 20 bytes. Sorted by key, found by halves. Never changes. Pure.
 
 import { assert } from "../base/assert.js";
+import type { Slices } from "../base/slices.js";
 import { pageBytes } from "../format/block.js";
-import type { GrowingRuns } from "./growing-runs.js";
+import type { GrowingRuns, RunNumberColumns } from "./growing-runs.js";
 import { NumberColumn } from "./number-column.js";
 import { countUpTo, placeAtOrBefore, type PartitionRun, type RecordPlace, type SegmentRuns } from "./segment-runs.js";
 
 /** Frames begin at multiples of it. */
 const frameAlignment = 8;
+/** Between two looks whether others have their turn. */
+const runsPerSlice = 4096;
 
 interface RunColumns {
   readonly key: NumberColumn;
@@ -37,13 +40,20 @@ export class PackedRuns implements SegmentRuns {
   readonly runs: RunColumns;
   readonly entries: EntryColumns;
 
-  constructor(growing: GrowingRuns) {
-    const slots = growing.slotsByKey();
-    this.size = growing.size;
-    const { ends, numbers } = growing.entriesOf(slots);
-    this.runs = packRuns(growing, slots, ends);
-    this.entries = packEntries(numbers, ends, growing.numbersOf(slots, "firstSequence"));
-    this.bytes = Object.values<NumberColumn>({ ...this.runs, ...this.entries }).reduce((sum, column) => sum + column.bytes, 0);
+  private constructor(runs: RunColumns, entries: EntryColumns, size: number) {
+    this.size = size;
+    this.runs = runs;
+    this.entries = entries;
+    this.bytes = Object.values<NumberColumn>({ ...runs, ...entries }).reduce((sum, column) => sum + column.bytes, 0);
+  }
+
+  /** In slices: a hundred thousand runs take milliseconds. */
+  static *of(growing: GrowingRuns): Slices<PackedRuns> {
+    const slots = yield* growing.slotsByKey();
+    const numbers = yield* growing.columnsOf(slots);
+    const places = yield* growing.entriesOf(slots, numbers.entryEnd[slots.length - 1] ?? 0);
+    const entries = yield* packEntries(places, numbers);
+    return new PackedRuns(yield* packRuns(numbers), entries, slots.length);
   }
 
   /** By place: from 0 on, by ascending keys. */
@@ -127,21 +137,25 @@ class PackedRun implements PartitionRun {
   }
 }
 
-function packRuns(growing: GrowingRuns, slots: Float64Array, ends: Float64Array): RunColumns {
-  const first = growing.numbersOf(slots, "firstSequence");
-  const firstTime = growing.numbersOf(slots, "firstTime");
-  const entry = new Float64Array(slots.length + 1);
-  entry.set(ends, 1);
+function* packRuns(numbers: RunNumberColumns): Slices<RunColumns> {
+  const { firstSequence, firstTime, lastSequence, lastTime, entryEnd } = numbers;
+  const entry = new Float64Array(entryEnd.length + 1);
+  entry.set(entryEnd, 1);
   return {
-    key: new NumberColumn(growing.keysOf(slots)),
-    firstSequence: new NumberColumn(first),
-    more: new NumberColumn(less(growing.numbersOf(slots, "lastSequence"), first)),
-    records: new NumberColumn(growing.numbersOf(slots, "records")),
-    payloadBytes: new NumberColumn(growing.numbersOf(slots, "payloadBytes")),
-    firstTime: new NumberColumn(firstTime),
-    millis: new NumberColumn(less(growing.numbersOf(slots, "lastTime"), firstTime)),
-    entry: new NumberColumn(entry),
+    key: yield* packed(numbers.key),
+    more: yield* packed(less(lastSequence, firstSequence)),
+    firstSequence: yield* packed(firstSequence),
+    records: yield* packed(numbers.records),
+    payloadBytes: yield* packed(numbers.payloadBytes),
+    millis: yield* packed(less(lastTime, firstTime)),
+    firstTime: yield* packed(firstTime),
+    entry: yield* packed(entry),
   };
+}
+
+function* packed(numbers: Float64Array): Slices<NumberColumn> {
+  yield numbers.length * 4;
+  return new NumberColumn(numbers);
 }
 
 function less(numbers: Float64Array, by: Float64Array): Float64Array {
@@ -149,21 +163,21 @@ function less(numbers: Float64Array, by: Float64Array): Float64Array {
   return numbers;
 }
 
-/** `ends`: of each run's entries; `first`: the runs' first sequences. */
-function packEntries(numbers: Float64Array, ends: Float64Array, first: Float64Array): EntryColumns {
-  const count = numbers.length / 3;
+function* packEntries(places: Float64Array, { entryEnd, firstSequence }: RunNumberColumns): Slices<EntryColumns> {
+  const count = places.length / 3;
   const steps = new Float64Array(count);
   const pages = new Float64Array(count);
   const frames = new Float64Array(count);
-  for (let run = 0, at = 0; run < ends.length; run++) {
-    for (const end = ends[run] as number; at < end; at++) {
-      const blockOffset = numbers[at * 3 + 1] as number;
-      const frameOffset = numbers[at * 3 + 2] as number;
+  for (let run = 0, at = 0; run < entryEnd.length; run++) {
+    for (const end = entryEnd[run] as number; at < end; at++) {
+      const blockOffset = places[at * 3 + 1] as number;
+      const frameOffset = places[at * 3 + 2] as number;
       assert(blockOffset % pageBytes === 0 && frameOffset % frameAlignment === 0, "blocks begin with a page, frames at a multiple of 8");
-      steps[at] = (numbers[at * 3] as number) - (first[run] as number);
+      steps[at] = (places[at * 3] as number) - (firstSequence[run] as number);
       pages[at] = blockOffset / pageBytes;
       frames[at] = frameOffset / frameAlignment;
     }
+    if (run % runsPerSlice === runsPerSlice - 1) yield runsPerSlice * 20;
   }
-  return { step: new NumberColumn(steps), page: new NumberColumn(pages), frame: new NumberColumn(frames) };
+  return { step: yield* packed(steps), page: yield* packed(pages), frame: yield* packed(frames) };
 }

@@ -245,6 +245,15 @@ export class PartitionTable {
     return state;
   }
 
+  /** Of all with an id, as they are when each is asked for. */
+  *checkpoint(): IterableIterator<CheckpointEntry> {
+    for (let id = 1; id < this.#byId.length; id++) {
+      const state = this.#byId[id];
+      if (state !== undefined) yield state.toCheckpoint();
+    }
+    for (const state of this.#byHighId.values()) yield state.toCheckpoint();
+  }
+
   /** Those with an id, in its order. */
   *[Symbol.iterator](): IterableIterator<PartitionState> {
     for (let id = 1; id < this.#byId.length; id++) {

@@ -4,6 +4,7 @@
 // sealed segment; once the segment is sealed its runs are packed. Pure.
 
 import { assert } from "../base/assert.js";
+import { inOneGo, type Slices } from "../base/slices.js";
 import { GrowingRun, GrowingRuns } from "./growing-runs.js";
 import { MovedStretch } from "./moved-stretch.js";
 import { PackedRuns } from "./packed-runs.js";
@@ -29,7 +30,7 @@ export class SegmentIndex {
   /** Milliseconds since 1970; frames count their time from here. */
   readonly baseTime: number;
   /** Null once the runs are packed. */
-  #growing: GrowingRuns | null = new GrowingRuns();
+  #growing: GrowingRuns | null;
   #packed: PackedRuns | null = null;
   /** Records that were moved on into this segment: per partition stretches of contiguous sequences, in order of place. */
   readonly moved = new Map<number, MovedStretch[]>();
@@ -39,6 +40,8 @@ export class SegmentIndex {
   /** First and last block sequence in the segment; 0 and 0 when it has no block. */
   firstBlock = 0;
   lastBlock = 0;
+  /** Runs of it began before the lane was opened: a partition may have one that its state does not know. */
+  isResumed = false;
   /** Its last group goes on in the next segment, which can't be understood without this one. */
   goesOn = false;
   /** Checksum field of the last block. */
@@ -49,7 +52,9 @@ export class SegmentIndex {
   #restored = 0;
   #restoredStretch: MovedStretch | null = null;
 
-  constructor(segment: number, baseTime: number, firstOffset: number) {
+  /** `runsExpected`: room is made for so many. */
+  constructor(segment: number, baseTime: number, firstOffset: number, runsExpected = 0) {
+    this.#growing = new GrowingRuns(runsExpected);
     this.segment = segment;
     this.baseTime = baseTime;
     this.firstOffset = firstOffset;
@@ -68,7 +73,15 @@ export class SegmentIndex {
 
   /** The runs of a sealed segment, in few bytes from the first call on. */
   pack(): PackedRuns {
-    this.#packed ??= new PackedRuns(this.growing);
+    return inOneGo(this.packing());
+  }
+
+  /** As `pack`, in slices. Until the last one the runs are read as they were. */
+  *packing(): Slices<PackedRuns> {
+    if (this.#packed !== null) return this.#packed;
+    const packed = yield* PackedRuns.of(this.growing);
+    // Another may have come first.
+    this.#packed ??= packed;
     this.#growing = null;
     return this.#packed;
   }

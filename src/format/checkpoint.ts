@@ -33,6 +33,7 @@ export interface CheckpointEntry {
 export const noTruncations: readonly Truncation[] = [];
 
 const fixedBytes = 24;
+const shortName = 64;
 export const truncationBytes = 24;
 
 export const partitionNameBytesMax = 1024;
@@ -55,17 +56,20 @@ export function* checkpointPayloads(entries: Iterable<CheckpointEntry>, payloadB
   let view = viewOf(payload);
   let used = 0;
   for (const entry of entries) {
-    const nameBytes = Buffer.byteLength(entry.name);
-    const bytes = checkpointEntryBytesMax(nameBytes, entry.truncations.length);
-    if (used + bytes > payload.length) {
-      if (used > 0) yield payload.subarray(0, used);
-      payload = Buffer.alloc(Math.max(bytes, payloadBytesMax));
-      view = viewOf(payload);
-      used = 0;
+    const nameAt = fixedBytes + entry.truncations.length * truncationBytes;
+    // Names are measured only where it matters: a character has three bytes at most.
+    if (used + nameAt + roundUp8(entry.name.length * 3) > payload.length) {
+      const bytes = checkpointEntryBytesMax(Buffer.byteLength(entry.name), entry.truncations.length);
+      if (used + bytes > payload.length) {
+        if (used > 0) yield payload.subarray(0, used);
+        payload = Buffer.alloc(Math.max(bytes, payloadBytesMax));
+        view = viewOf(payload);
+        used = 0;
+      }
     }
+    const nameBytes = writeName(entry.name, payload, used + nameAt);
     writeNumbers(entry, nameBytes, view, used);
-    writeName(entry.name, nameBytes, payload, used + fixedBytes + entry.truncations.length * truncationBytes);
-    used += bytes;
+    used += nameAt + roundUp8(nameBytes);
   }
   yield payload.subarray(0, used);
 }
@@ -152,8 +156,14 @@ function writeNumbers({ id, firstSequence, lastSequence, truncations }: Checkpoi
   }
 }
 
-/** A call out of JavaScript costs more than the characters of a short name, where each is a byte. */
-function writeName(name: string, bytes: number, into: Buffer, at: number): void {
-  if (bytes !== name.length || bytes > 64) into.write(name, at, bytes, "utf8");
-  else for (let index = 0; index < bytes; index++) into[at + index] = name.charCodeAt(index);
+/** Returns its bytes. A call out of JavaScript costs more than the characters of a short name, where each is a byte. */
+function writeName(name: string, into: Buffer, at: number): number {
+  const { length } = name;
+  if (length > shortName) return into.write(name, at, "utf8");
+  for (let index = 0; index < length; index++) {
+    const character = name.charCodeAt(index);
+    if (character >= 0x80) return into.write(name, at, "utf8");
+    into[at + index] = character;
+  }
+  return length;
 }

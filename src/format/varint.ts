@@ -17,16 +17,25 @@ export class VarintWriter {
   write(value: number): void {
     assert(Number.isSafeInteger(value) && value >= 0, "a varint is a safe integer that is not negative");
     if (this.#at + bytesMax > this.#bytes.length) this.#grow();
+    const bytes = this.#bytes;
+    let at = this.#at;
     let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.#at++] = (rest & 0x7f) | 0x80;
-      rest = rest < 0x8000_0000 ? rest >>> 7 : Math.floor(rest / 128);
+    while (rest >= 0x8000_0000) {
+      bytes[at++] = (rest % 128) | 0x80;
+      rest = Math.floor(rest / 128);
     }
-    this.#bytes[this.#at++] = rest;
+    for (let low = rest | 0; ; low >>>= 7) {
+      if (low < 0x80) {
+        bytes[at++] = low;
+        break;
+      }
+      bytes[at++] = (low & 0x7f) | 0x80;
+    }
+    this.#at = at;
   }
 
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#at);
+    return this.#bytes.subarray(0, this.#at);
   }
 
   #grow(): void {

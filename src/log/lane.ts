@@ -505,8 +505,10 @@ export class Lane {
     this.#sealing.add(segment);
     void this.#inBackground(async () => {
       if (this.settings.flush === "never") await this.#syncFiles();
-      await this.shelf.addSealed(segment.index);
-      this.#reclaim?.handleSealed(segment.index);
+      // It gives turns to those who append, unless it falls behind them.
+      const isUrgent = (): boolean => this.#sealing.size > 1 || this.#state.kind !== "open";
+      await this.shelf.addSealed(segment.index, isUrgent);
+      await this.#reclaim?.handleSealed(segment.index, isUrgent);
       this.#sealing.delete(segment);
       await this.#supply.retire(segment.ready);
       this.onSealed?.(segment.index);

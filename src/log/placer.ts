@@ -279,7 +279,7 @@ function groupFlags({ started }: RecordsOperation, isLast: boolean): number {
 /** The slot of the partition's run in the segment. Hot. */
 function slotOf(state: PartitionState, index: SegmentIndex): number {
   if (state.runSegment !== index.segment) {
-    state.runSlot = index.growing.open(state.id);
+    state.runSlot = index.isResumed ? index.growing.open(state.id) : index.growing.begin(state.id);
     state.runSegment = index.segment;
   }
   return state.runSlot;

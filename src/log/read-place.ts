@@ -5,7 +5,7 @@
 // record was moved on. Of several copies the oldest is read: a newer one may still be on its way to the disk.
 
 import type { PartitionState } from "../core/partition-table.js";
-import { lastLive } from "../core/live-bytes.js";
+import { lastLive } from "../core/living-segment.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import type { PartitionRun } from "../core/segment-runs.js";
 import type { Truncation } from "../format/checkpoint.js";

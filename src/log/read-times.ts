@@ -7,7 +7,7 @@
 // doesn't pass over unless a later record is too old as well.
 
 import { RingwallError } from "../base/errors.js";
-import { lastLive } from "../core/live-bytes.js";
+import { lastLive } from "../core/living-segment.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { PartitionRun } from "../core/segment-runs.js";
 import type { ReadSource } from "./read-source.js";

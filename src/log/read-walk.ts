@@ -6,7 +6,7 @@
 
 import { RingwallError } from "../base/errors.js";
 import type { PartitionState } from "../core/partition-table.js";
-import { lastLive } from "../core/live-bytes.js";
+import { lastLive } from "../core/living-segment.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import { emptyRun, entryDistanceBytes, type PartitionRun } from "../core/segment-runs.js";
 import type { Truncation } from "../format/checkpoint.js";

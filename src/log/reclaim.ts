@@ -8,13 +8,15 @@
 
 import { RingwallError } from "../base/errors.js";
 import { writeU64 } from "../base/numbers.js";
-import { lastLive, LiveBytes, runsOf } from "../core/live-bytes.js";
+import { LiveBytes, runsOf } from "../core/live-bytes.js";
+import { lastLive } from "../core/living-segment.js";
 import { isHiddenName } from "../core/own-names.js";
 import type { PartitionState, PartitionTable } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import { merged, without, type SequenceRange } from "../core/sequence-ranges.js";
 import type { Truncation } from "../format/checkpoint.js";
 import { movedTimeBytes } from "../format/frame.js";
+import { inTurns } from "../storage/in-turns.js";
 import type { LogRecord } from "./block-cursor.js";
 import type { LaneSettings } from "./lane-settings.js";
 import type { LaneStats } from "./lane-stats.js";
@@ -72,8 +74,9 @@ export class Reclaim {
     this.#lane = lane;
   }
 
-  handleSealed(index: SegmentIndex): void {
-    this.#bytes.add(index, this.#lane.table);
+  /** Others have turns meanwhile, until it `isUrgent`. */
+  async handleSealed(index: SegmentIndex, isUrgent: () => boolean): Promise<void> {
+    await inTurns(this.#lane.settings.storage.clock, isUrgent)(this.#bytes.add(index, this.#lane.table));
     this.check();
   }
 
@@ -180,13 +183,14 @@ export class Reclaim {
   /** Segments that were there when the log was opened are counted when it is first asked for. */
   async #load(): Promise<void> {
     if (this.#isLoaded) return;
-    const { shelf, table } = this.#lane;
+    const { shelf, table, settings } = this.#lane;
+    const run = inTurns(settings.storage.clock, () => this.#isStopping);
     for (const segment of shelf.segmentIds) {
       if (segment > shelf.sealedUpTo) break;
       if (!shelf.segmentIds.includes(segment)) continue;
       const index = await shelf.segmentIndex(segment);
       // It may have been freed meanwhile.
-      if (shelf.segmentIds.includes(segment)) this.#bytes.add(index, table);
+      if (shelf.segmentIds.includes(segment)) await run(this.#bytes.add(index, table));
     }
     this.#isLoaded = true;
   }
@@ -262,7 +266,7 @@ export class Reclaim {
       const last = ranges[ranges.length - 1];
       // Hidden partitions are the log's own to trim.
       if (first === undefined || last === undefined || isHiddenName(state.name)) continue;
-      const bytes = this.#bytes.extents(state.id).reduce((sum, extent) => sum + (segments.includes(extent.segment) ? (extent.last - extent.first + 1) * extent.bytesEach : 0), 0);
+      const bytes = this.#bytes.bytesOf(state.id, segments);
       partitions.push({ name: state.name, firstSeq: first.first, lastSeq: last.last, bytes: Math.ceil(bytes) });
     }
     if (partitions.length === 0 || onReclaim === undefined) return;

@@ -4,7 +4,7 @@
 // elsewhere by now, somebody else has trimmed it, and it is counted anew out of the indexes. It counts what was written;
 // truncated records count until their segment goes. Records that were moved on count as copies once the segment is gone in which they were fresh.
 
-import { lastLive as lastLiveIn } from "../core/live-bytes.js";
+import { lastLive as lastLiveIn } from "../core/living-segment.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import { findRecord } from "./read-place.js";

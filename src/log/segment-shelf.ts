@@ -4,13 +4,14 @@
 // in it is live, and only after the superblock says so durably.
 
 import { RingwallError } from "../base/errors.js";
-import { lastLive } from "../core/live-bytes.js";
+import { lastLive } from "../core/living-segment.js";
 import type { PartitionState, PartitionTable } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import type { PartitionRun } from "../core/segment-runs.js";
 import { indexName, segmentName } from "../format/names.js";
 import { loadSegmentIndex } from "../recovery/load-segment-index.js";
 import { writeSegmentIndex } from "../recovery/write-segment-index.js";
+import { inTurns } from "../storage/in-turns.js";
 import { DurableWaiters } from "./durable-waiters.js";
 import { IndexCache } from "./index-cache.js";
 import type { LaneSettings } from "./lane-settings.js";
@@ -79,16 +80,16 @@ export class SegmentShelf implements ReadSource {
     this.#movedUpTo = Math.max(this.#movedUpTo, segment);
   }
 
-  /** Every block of the segment is durable: its index goes to disk. */
-  async addSealed(index: SegmentIndex): Promise<void> {
+  /** Every block of the segment is durable: its index goes to disk. Others have turns meanwhile, until it `isUrgent`. */
+  async addSealed(index: SegmentIndex, isUrgent: () => boolean): Promise<void> {
     this.#sealedUpTo = index.segment;
-    index.pack();
-    await this.#write(index);
+    await this.#write(index, isUrgent);
   }
 
-  async #write(index: SegmentIndex): Promise<void> {
+  async #write(index: SegmentIndex, isUrgent: () => boolean): Promise<void> {
+    const run = inTurns(this.#settings.storage.clock, isUrgent);
     try {
-      await writeSegmentIndex({ files: this.files, directory: this.directory, index, uuid: this.uuid, lane: this.lane });
+      await writeSegmentIndex({ files: this.files, directory: this.directory, index, uuid: this.uuid, lane: this.lane, run });
     } catch (error) {
       // The index saves the next opening a scan, no more: failing to write one is no reason to stop.
       if (error instanceof RingwallError) return;
@@ -101,7 +102,7 @@ export class SegmentShelf implements ReadSource {
   /** Indexes that recovery had to rebuild go to disk, or every opening would scan their segments again. */
   writeMissingIndexes(enqueue: (task: () => Promise<void>) => void): void {
     for (const { segment, index } of this.#settings.recovered.segments.slice(0, -1)) {
-      if (index !== null) enqueue(() => (this.#ids.includes(segment) ? this.#write(index) : Promise.resolve()));
+      if (index !== null) enqueue(() => (this.#ids.includes(segment) ? this.#write(index, never) : Promise.resolve()));
     }
   }
 
@@ -211,6 +212,8 @@ export class SegmentShelf implements ReadSource {
     await segmentFilesOf(this).close();
   }
 }
+
+const never = (): boolean => false;
 
 /** What a release goes by. */
 interface ReleasingLane {

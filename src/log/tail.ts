@@ -8,10 +8,10 @@
 import { assert } from "../base/assert.js";
 import { roundUp8 } from "../base/numbers.js";
 import { GroupCommit } from "../core/group-commit.js";
-import type { PartitionState, PartitionTable } from "../core/partition-table.js";
+import type { PartitionState } from "../core/partition-table.js";
 import { SegmentIndex } from "../core/segment-index.js";
 import { blockFlag, blockHeaderBytes, encodeBlockHeader } from "../format/block.js";
-import { checkpointPayloads, type CheckpointEntry } from "../format/checkpoint.js";
+import { checkpointPayloads } from "../format/checkpoint.js";
 import { frameFlag, frameHeaderBytes, frameKind } from "../format/frame.js";
 import type { Memory } from "../format/memory.js";
 import { blockSeed } from "../format/seed.js";
@@ -109,6 +109,7 @@ export class Tail {
   /** Goes on behind the last accepted block of a recovered segment. */
   adopt(ready: ReadySegment, index: SegmentIndex): void {
     this.#lastTime = Math.max(this.#lastTime, ready.baseTime);
+    index.isResumed = true;
     this.#current = { ready, index, seed: this.#seed(ready), nextOffset: index.endOffset, holdsData: true };
     this.#options.onSegment(index);
   }
@@ -349,7 +350,8 @@ export class Tail {
       stats.stalls++;
       return false;
     }
-    const index = new SegmentIndex(ready.id, ready.baseTime, this.#settings.alignment);
+    // Who wrote into the last segment writes into the next.
+    const index = new SegmentIndex(ready.id, ready.baseTime, this.#settings.alignment, this.#current?.index.runs.size);
     if (this.#current !== null) {
       this.#current.index.goesOn = this.groupIsOpen;
       this.#leaving.push({ segment: this.#current, lastBlock: this.groupIsOpen ? untilGroupEnds : this.#nextBlock - 1 });
@@ -360,7 +362,7 @@ export class Tail {
     this.#rotationRequested = false;
     stats.segments++;
     const { table } = this.#settings.recovered;
-    const rest = checkpointPayloads(checkpointOf(table), checkpointPayloadBytesMax(this.#settings));
+    const rest = checkpointPayloads(table.checkpoint(), checkpointPayloadBytesMax(this.#settings));
     this.#checkpoint = { payload: rest.next().value ?? emptyBytes, rest, highestId: table.nextId - 1, isFirst: true };
     onSegment(index);
     return true;
@@ -444,8 +446,4 @@ export class Tail {
     const { uuid, lane, epoch } = this.#settings;
     return blockSeed({ uuid, lane, segment: ready.id, epoch });
   }
-}
-
-function* checkpointOf(table: PartitionTable): IterableIterator<CheckpointEntry> {
-  for (const state of table) yield state.toCheckpoint();
 }

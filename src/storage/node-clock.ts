@@ -13,6 +13,17 @@ export function nodeClock(): Clock {
 }
 
 function after(ms: number, action: () => void, keepsAlive = false): () => void {
+  return ms === 0 ? nextTurn(action, keepsAlive) : later(ms, action, keepsAlive);
+}
+
+/** A timer of no time takes a millisecond. */
+function nextTurn(action: () => void, keepsAlive: boolean): () => void {
+  const immediate = setImmediate(action);
+  if (!keepsAlive) immediate.unref();
+  return () => clearImmediate(immediate);
+}
+
+function later(ms: number, action: () => void, keepsAlive: boolean): () => void {
   const timer = setTimeout(action, ms);
   if (!keepsAlive) timer.unref();
   return () => clearTimeout(timer);

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GrowingRuns, type GrowingRun } from "#src/core/growing-runs.js";
+import { inOneGo } from "#src/base/slices.js";
 import { PackedRuns } from "#src/core/packed-runs.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
 import { entryDistanceBytes, type PartitionRun } from "#src/core/segment-runs.js";
@@ -131,10 +132,50 @@ test("100 000 packed runs of one record take at most 25 bytes each, and 8 times 
     assert.ok(growing.note(slot, 5 + (key % 100), position, 1000, 1.7e12 + key));
     growing.addEntry(slot, 5 + (key % 100), position - (position % 524_288), position % 524_288);
   }
-  const packed = new PackedRuns(growing);
+  const packed = inOneGo(PackedRuns.of(growing));
   assert.equal(packed.size, 100_000);
   assert.ok(packed.bytes <= 25 * 100_000, `${packed.bytes}`);
   assert.ok(growing.bytes <= 200 * 100_000, `${growing.bytes}`);
+});
+
+test("packing in slices: none is reckoned long, reads see the runs meanwhile, and who packs at once in between wins", () => {
+  const scattered = (): SegmentIndex => {
+    const index = new SegmentIndex(1, 0, 4096);
+    for (let at = 0; at < 50_000; at++) fill(index.run(1 + ((at * 7919) % 50_021)), 1, 100);
+    return index;
+  };
+  const atOnce = scattered();
+  const wanted = atOnce.pack();
+  const shown = (runs: Iterable<readonly [number, PartitionRun]>): unknown[] => [...runs].map(([key, { firstSequence, entryCount }]) => [key, firstSequence, entryCount]);
+  const sliced = scattered();
+  const work = sliced.packing();
+  const slices: number[] = [];
+  let step = work.next();
+  for (; step.done !== true; step = work.next()) {
+    slices.push(step.value);
+    assert.equal(sliced.runs.get(50_020)?.records, 1);
+  }
+  assert.ok(slices.length > 20 && Math.max(...slices) <= 300_000, slices.join());
+  assert.deepEqual(shown(step.value), shown(wanted));
+  const both = scattered();
+  const late = both.packing();
+  for (let at = 0; at < 5; at++) late.next();
+  const first = both.pack();
+  assert.equal(inOneGo(late), first);
+  assert.equal(both.pack(), first);
+});
+
+test("a run that begins unseen is found all the same, also beside those that were looked up, and twice is refused", () => {
+  const growing = new GrowingRuns(10);
+  const slots = new Map<number, number>();
+  for (let key = 1; key <= 5000; key++) {
+    slots.set(key * 3, key % 2 === 0 ? growing.begin(key * 3) : growing.open(key * 3));
+    if (key % 700 === 0) assert.equal(growing.open(key * 3), slots.get(key * 3));
+  }
+  for (const [key, slot] of slots) assert.equal(growing.open(key), slot);
+  assert.equal(growing.get(4), undefined);
+  growing.begin(3);
+  assert.throws(() => growing.get(3), { name: "RingwallAssertionError" });
 });
 
 test("blocks lie back to back; epochs are found by offset, from their first byte to the next one's", () => {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { inOneGo } from "#src/base/slices.js";
 import { crc32c, crc32cNumber } from "#src/base/crc32c.js";
 import { readU64 } from "#src/base/numbers.js";
 import { recoveryTable } from "#src/core/recovery-table.js";
@@ -175,7 +176,7 @@ test("index header, and a body as the document describes it", () => {
   index.movedStretch(5, 3).note(3, 4096, 400, 11, 1016);
   index.voids.push({ from: 4300, to: 4340 });
   index.goesOn = true;
-  const bytes = encodeIndexFile(index, uuid, 4);
+  const bytes = inOneGo(encodeIndexFile(index, uuid, 4));
   checkLayout("Index header", indexHeaderBytes, bytes, {
     magic: "RWINDEX1", checksum: crc32c(bytes, 0, 12, 128), "format version": formatVersion, uuid, lane: 4, "last epoch": 2, segment: big, "base time": 1000,
     "first offset": 4096, "end offset": 12288, "first block": 300, "last block": 300, "last checksum": 0xaabbccdd, "body checksum": crc32c(bytes, 0, 128), "last time": 1016,

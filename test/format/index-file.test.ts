@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inOneGo } from "#src/base/slices.js";
 import { crc32c } from "#src/base/crc32c.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
 import type { PartitionRun } from "#src/core/segment-runs.js";
@@ -35,7 +36,7 @@ function small(): SegmentIndex {
 
 test("everything in the index comes back", () => {
   const index = small();
-  const back = decode(encodeIndexFile(index, uuid, 31));
+  const back = decode(inOneGo(encodeIndexFile(index, uuid, 31)));
   assert.ok(back !== null);
   assert.deepEqual(back.epochs, index.epochs);
   assert.deepEqual(back.voids, [...index.voids].reverse());
@@ -55,7 +56,7 @@ test("moved records come back, stretch by stretch, also where sequences go back"
   const sequences = [7, 8, 9, 3, 4, 20, 8];
   for (const [at, sequence] of sequences.entries()) index.movedStretch(5, sequence).note(sequence, 12288, 304 * at, 10 + at, baseTime + 40);
   index.movedStretch(6, 1).note(1, 12288, 4096, 9, baseTime + 41);
-  const back = decode(encodeIndexFile(index, uuid, 31));
+  const back = decode(inOneGo(encodeIndexFile(index, uuid, 31)));
   assert.ok(back !== null);
   const known = (of: SegmentIndex): unknown => [...of.moved].map(([id, stretches]) => [id, stretches.map((stretch) => ({ ...stretch })), stretches.map((stretch) => stretch.entry(0))]);
   assert.deepEqual(known(back), known(index));
@@ -64,12 +65,12 @@ test("moved records come back, stretch by stretch, also where sequences go back"
 });
 
 test("the header alone tells log, lane, last epoch and newest record", () => {
-  const header = decodeIndexHeader(encodeIndexFile(small(), uuid, 31).subarray(0, indexHeaderBytes));
+  const header = decodeIndexHeader(inOneGo(encodeIndexFile(small(), uuid, 31)).subarray(0, indexHeaderBytes));
   assert.deepEqual([header?.uuid, header?.lane, header?.lastEpoch, header?.lastTime], [uuid, 31, 4, baseTime + 2 ** 31]);
 });
 
 test("any damaged bit, and any cut, makes the file invalid", () => {
-  const good = encodeIndexFile(small(), uuid, 31);
+  const good = inOneGo(encodeIndexFile(small(), uuid, 31));
   for (let bit = 0; bit < good.length * 8; bit++) {
     const bytes = good.slice();
     bytes[bit >>> 3]! ^= 1 << (bit & 7);
@@ -80,7 +81,7 @@ test("any damaged bit, and any cut, makes the file invalid", () => {
 });
 
 test("counts that the bytes don't hold end at the end of the bytes, even under good checksums", () => {
-  const good = encodeIndexFile(small(), uuid, 31);
+  const good = inOneGo(encodeIndexFile(small(), uuid, 31));
   const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset);
   for (const at of [108, 112, 116]) {
     const bytes = good.slice();
@@ -102,7 +103,7 @@ test("what no segment holds is refused, under good checksums: places outside it 
   const index = new SegmentIndex(7, baseTime, 4096);
   index.noteBlock(4096, 131_072, 100, 3, 1);
   for (let sequence = 1; sequence <= 2; sequence++) index.run(5).note(sequence, 4096, 64 + sequence * 40_000, 1, baseTime);
-  const good = encodeIndexFile(index, uuid, 31);
+  const good = inOneGo(encodeIndexFile(index, uuid, 31));
   // Epoch: 1 page, number. Run: key, first, more, records, bytes, times, entries; each entry: sequence, page, place.
   const sound = [1, 3, 10, 1, 1, 2, 2, 0, 0, 2, 1, 1, 5008, 1, 0, 10_008];
   const decoded = (numbers: readonly number[]): SegmentIndex | null => {
@@ -134,7 +135,7 @@ test("100 000 partitions and a million entries: below 12 bytes an entry", () => 
       sequence++;
     }
   }
-  const bytes = encodeIndexFile(index, uuid, 0);
+  const bytes = inOneGo(encodeIndexFile(index, uuid, 0));
   assert.ok(bytes.length < 12e6, `${String(bytes.length)} bytes`);
   const back = decode(bytes);
   assert.equal(back?.runs.size, runs);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inOneGo } from "#src/base/slices.js";
 import { crc32c } from "#src/base/crc32c.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
 import { decodeBlockHeader, encodeBlockHeader } from "#src/format/block.js";
@@ -96,7 +97,7 @@ test("index file: absurd varints and counts", async (t) => {
   index.noteBlock(4096, 65_536, 10, 2, 77);
   for (let sequence = 1; sequence <= 40; sequence++) index.run(1 + (sequence % 3)).note(Math.ceil(sequence / 3), 4096, 64 + sequence * 1000, 900, 1000 + sequence);
   index.voids.push({ from: 5000, to: 6000 });
-  const whole = encodeIndexFile(index, uuid, 0);
+  const whole = inOneGo(encodeIndexFile(index, uuid, 0));
   await fuzz(t, 3, (random) => {
     const bytes = Buffer.from(whole);
     mutate(bytes, random, random.below(2) === 0 ? 96 : indexHeaderBytes);

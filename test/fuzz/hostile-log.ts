@@ -5,6 +5,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
+import { inOneGo } from "#src/base/slices.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
 import { checkpointPayloads } from "#src/format/checkpoint.js";
 import { encodeIndexFile, indexHeaderBytes } from "#src/format/index-file.js";
@@ -362,7 +363,7 @@ class LaneWriter {
   #writeIndex(): void {
     let bytes: Uint8Array;
     try {
-      bytes = encodeIndexFile(this.#index, this.#uuid, this.#lane);
+      bytes = inOneGo(encodeIndexFile(this.#index, this.#uuid, this.#lane));
     } catch {
       return;
     }
