@@ -1,16 +1,19 @@
 // Ringwall and its peers in one run: for each workload every contender has a round, then every one the next, in this process.
 //
-//   node main.mjs --dir D [--workloads 1x1024,256x1024] [--peers lmdb,…] [--seconds 1] [--repeat 5] [--no-trim] [--json]
+//   node main.mjs --dir D [--workloads 1x1024,256x1024] [--peers lmdb,…] [--seconds 1] [--repeat 5] [--busy 1] [--no-trim] [--json]
 //
+// With --busy n, n processes beside it keep a core busy each.
 // Ringwall is trimmed and recycles its segments, after a warm-up; with --no-trim it grows. Prints a table per workload, or with --json one line per workload and contender. Only those whose acknowledgement is
 // durable are ranked; what could not run is named with its reason.
 
 import fs from "node:fs";
 import { parseArgs } from "node:util";
 import { benchMachine } from "../../dist/cli/bench/bench-machine.js";
+import { BusyProcesses } from "../../dist/cli/bench/busy-processes.js";
 import { BenchPlace } from "../../dist/cli/bench/bench-place.js";
 import { rangedText } from "../../dist/cli/bench/bench-text.js";
 import { interleave } from "../../dist/cli/bench/contender.js";
+import { Log } from "../../dist/index.js";
 import { LogContender } from "../../dist/cli/bench/log-contender.js";
 import { ratioOf, spreadOf } from "../../dist/cli/bench/spread.js";
 import { countText, tableText } from "../../dist/cli/quantities.js";
@@ -30,7 +33,7 @@ function flags() {
     options: {
       dir: { type: "string" }, workloads: { type: "string" }, peers: { type: "string" },
       seconds: { type: "string", default: "1" }, repeat: { type: "string", default: "5" }, json: { type: "boolean", default: false },
-      "no-trim": { type: "boolean", default: false },
+      busy: { type: "string", default: "0" }, "no-trim": { type: "boolean", default: false },
     },
   });
   const pick = (text, known, what) => {
@@ -43,18 +46,33 @@ function flags() {
   const seconds = Number(values.seconds);
   const repeat = Number(values.repeat);
   if (!(seconds > 0) || !Number.isInteger(repeat) || repeat < 1) throw new TypeError("--seconds is above 0, --repeat an integer from 1 on");
+  const busy = Number(values.busy);
+  if (!Number.isInteger(busy) || busy < 0 || busy > 64) throw new TypeError("--busy is an integer from 0 to 64");
   if (values.dir === undefined) throw new TypeError("--dir names a directory on the disk to be measured");
-  return { dir: values.dir, trims: !values["no-trim"], seconds, repeat, json: values.json, workloads: pick(values.workloads, workloads, "workload"), adapters: pick(values.peers, adapters, "peer") };
+  return { dir: values.dir, busy, trims: !values["no-trim"], seconds, repeat, json: values.json, workloads: pick(values.workloads, workloads, "workload"), adapters: pick(values.peers, adapters, "peer") };
 }
 
-async function openAll(place, load, { adapters: chosen, trims }, say) {
-  const contenders = [];
-  const absent = [];
+/** Logs for all workloads: filling one until its segments are recycled takes longer than the rounds. */
+async function openOurs(place, { trims }, say) {
+  const opened = [];
   for (const { name, options } of ours) {
     say(`${name}: warming up`);
-    const log = await LogContender.open(place.fresh("log"), options, { ...load, partitions: 1, trims });
-    await log.warmUp(0.5, () => false);
-    contenders.push({ name, isDurable: true, how: `append; backend ${log.facts.backend}`, round: (seconds, isStopped) => log.round(seconds, isStopped), close: () => log.close() });
+    const directory = place.fresh("log");
+    const log = await Log.open(directory, options);
+    await LogContender.over(log, directory, { callers: 1, bytes: 1024, batch: 1, everyCall: 1, partitions: 1, trims }).warmUp(0.3, () => false);
+    opened.push({ name, log, directory });
+  }
+  return opened;
+}
+
+async function openAll(place, load, { adapters: chosen, trims, opened }, say) {
+  const contenders = [];
+  const absent = [];
+  for (const { name, log, directory } of opened) {
+    say(`${name}: warming up`);
+    const contender = LogContender.over(log, directory, { ...load, partitions: 1, trims });
+    await contender.round(0.3, () => false);
+    contenders.push({ name, isDurable: true, how: `append; backend ${contender.facts.backend}`, round: (seconds, isStopped) => contender.round(seconds, isStopped), close: async () => undefined });
   }
   for (const adapter of chosen) {
     try {
@@ -84,7 +102,7 @@ async function measure(workload, chosen, say) {
     const rows = contenders.map(({ name, isDurable, how }) => {
       const rounds = results.get(name);
       return {
-        workload: workload.name, contender: name, isDurable, how, ...spreadOf(rounds),
+        bench: "peers", group: workload.name, contender: name, isDurable, how, ...spreadOf(rounds),
         oursToThis: {
           recordsPerSecond: ratioOf(first.map((round) => round.recordsPerSecond), rounds.map((round) => round.recordsPerSecond)),
           ackP50: ratioOf(first.map((round) => round.ackMicros.p50), rounds.map((round) => round.ackMicros.p50)),
@@ -106,20 +124,32 @@ function table({ rows, absent }) {
     countText(row.median.ackMicros.p50), countText(row.median.ackMicros.p99), row.median.cpuMicrosPerRecord.toFixed(2), rangedText(row.oursToThis.recordsPerSecond, 2),
   ]);
   lines.unshift(["", "records/s", "p50 µs", "p99 µs", "CPU µs/record", "ringwall to this"]);
-  return [`${rows[0].workload}:`, tableText(lines), ...absent.map(({ name, reason }) => `not run: ${name}: ${reason}`), ""].join("\n");
+  return [`${rows[0].group}:`, tableText(lines), ...absent.map(({ name, reason }) => `not run: ${name}: ${reason}`), ""].join("\n");
 }
 
 async function main() {
   const chosen = flags();
   const say = (text) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${text}`);
   const machine = benchMachine(fs.existsSync(chosen.dir) ? chosen.dir : ".");
-  console.log(chosen.json ? JSON.stringify({ machine }) : `${machine.cpuModel}, ${machine.cpus ?? "?"} cores, ${machine.fileSystem}, load before ${machine.loadBefore.toFixed(1)}; ${chosen.repeat} rounds of ${chosen.seconds} s\n`);
-  for (const workload of chosen.workloads) {
-    const result = await measure(workload, chosen, say);
-    say("");
-    if (!chosen.json) console.log(table(result));
-    else for (const row of [...result.rows, ...result.absent.map((absent) => ({ workload: workload.name, ...absent }))]) console.log(JSON.stringify(row));
+  console.log(chosen.json ? JSON.stringify({ bench: "peers", machine, options: { seconds: chosen.seconds, repeat: chosen.repeat, busy: chosen.busy, trims: chosen.trims } }) : `${machine.cpuModel}, ${machine.cpus ?? "?"} cores, ${machine.fileSystem}, load before ${machine.loadBefore.toFixed(1)}; ${chosen.repeat} rounds of ${chosen.seconds} s${chosen.busy === 0 ? "" : `, beside ${chosen.busy} busy`}\n`);
+  const place = new BenchPlace(chosen.dir, false);
+  const opened = [];
+  const busy = new BusyProcesses(chosen.busy);
+  try {
+    opened.push(...(await openOurs(place, chosen, say)));
+    for (const workload of chosen.workloads) await print(workload, { ...chosen, opened }, say);
+  } finally {
+    busy.end();
+    for (const { log } of opened) await log.close();
+    place[Symbol.dispose]();
   }
+}
+
+async function print(workload, chosen, say) {
+  const result = await measure(workload, chosen, say);
+  say("");
+  if (!chosen.json) console.log(table(result));
+  else for (const row of [...result.rows, ...result.absent.map(({ name, reason }) => ({ bench: "peers", group: workload.name, contender: name, reason }))]) console.log(JSON.stringify(row));
 }
 
 try {

@@ -13,7 +13,7 @@ const run = promisify(execFile);
 const peers = fileURLToPath(new URL("../../../bench/peers/", import.meta.url));
 
 interface Row {
-  readonly workload?: string;
+  readonly group?: string;
   readonly contender?: string;
   readonly isDurable?: boolean;
   readonly median?: { readonly recordsPerSecond: number; readonly ackMicros: { readonly p50: number } };
@@ -27,7 +27,7 @@ test("Ringwall and the baselines in one run: a line each, work was done, nothing
     const { stdout } = await run(process.execPath, [path.join(peers, "main.mjs"), "--dir", directory, ...chosen]);
     const [, ...rows] = stdout.trim().split("\n").map((line) => JSON.parse(line) as Row);
     const names = ["ringwall", "ringwall, spinning", "ringwall on node:fs", "O_DSYNC group commit", "fdatasync per append"];
-    assert.deepEqual(rows.map(({ workload, contender }) => `${workload} ${contender}`), ["1x1024", "16x100x1024"].flatMap((workload) => names.map((name) => `${workload} ${name}`)));
+    assert.deepEqual(rows.map(({ group, contender }) => `${group} ${contender}`), ["1x1024", "16x100x1024"].flatMap((workload) => names.map((name) => `${workload} ${name}`)));
     for (const row of rows) {
       assert.ok(row.isDurable === true && row.median!.recordsPerSecond > 0 && row.median!.ackMicros.p50 > 0 && row.oursToThis!.recordsPerSecond.median > 0, JSON.stringify(row));
     }

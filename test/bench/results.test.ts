@@ -70,6 +70,45 @@ describe("comparing", () => {
   });
 });
 
+describe("tables", () => {
+  test("a row per contender with its ranges, ratios beside it, a table per group; what has no known figure is left out", async () => {
+    await withDirectory(async (directory) => {
+      const rated = { ...suiteLine("a", 1000, 100), ratios: { to: "b", of: { recordsPerSecond: { median: 2, min: 1.5, max: 2.5 } } } };
+      const file = write(directory, "producers.jsonl", [rated, suiteLine("b", 500, 0), { ...suiteLine("c", 7, 0), group: "9 B" }, { bench: "producers", machine: {} }].map((line) => JSON.stringify(line)).join("\n"));
+      const result = await runBench(["table", file]);
+      assert.equal(result.code, 0, result.stderr);
+      assert.deepEqual(result.text.trimEnd().split("\n"), [
+        "### producers: 1024 B",
+        "",
+        "|  | records/s | p50 µs | ratios |",
+        "| --- | --- | --- | --- |",
+        "| a | 1 000 (900..1 100) | 10 (9..12) | records/s: 2.00 (1.50..2.50) × b |",
+        "| b | 500 | 10 (9..12) |  |",
+        "",
+        "### producers: 9 B",
+        "",
+        "|  | records/s | p50 µs |",
+        "| --- | --- | --- |",
+        "| c | 7 | 10 (9..12) |",
+      ]);
+    });
+  });
+
+  test("of a bench with rivals in one document: a row each; the name of the file tells runs apart", async () => {
+    await withDirectory(async (directory) => {
+      const spread = (value: number): object => ({ median: { recordsPerSecond: value }, min: { recordsPerSecond: value }, max: { recordsPerSecond: value } });
+      const document = { bench: "append", recordsPerSecond: 5, spread: { min: { recordsPerSecond: 4 }, max: { recordsPerSecond: 6 } }, baseline: spread(1), floor: { waiting: spread(3) }, ratios: { recordsPerSecondToBaseline: { median: 5, min: 4, max: 6 } } };
+      const result = await runBench(["table", write(directory, "busy.jsonl", JSON.stringify(document)), "--json"]);
+      const rows = result.text.trimEnd().split("\n").map((line) => JSON.parse(line) as Document);
+      assert.deepEqual(rows.map(({ table, contender, ratios }) => [table, contender, ratios]), [
+        ["busy: append", "baseline", ["recordsPerSecondToBaseline: 5.00 (4.00..6.00) ×"]],
+        ["busy: append", "floor.waiting", []],
+        ["busy: append", "ringwall", []],
+      ]);
+    });
+  });
+});
+
 describe("plotting", () => {
   test("what `bench producers` printed becomes a chart with a line per quantile", async () => {
     await withDirectory(async (directory) => {

@@ -47,6 +47,12 @@ for (const { backend, skip } of backends) {
       assert.equal(numberAt(documents[0] ?? {}, "warmUp.kind"), "until segments are recycled");
     });
 
+    test("latency: so many records, enqueued and durable apart", async () => {
+      const documents = await documentsOf(["latency", "--backend", backend, "--records", "100", "--text", "test data", ...quick]);
+      demandSuite(documents, { bench: "latency", contenders: [`enqueue, ${backend}`, `durable append, ${backend}`], rounds: 2, worked: ["callMicros.p50", "callMicros.p99", "recordsPerSecond"] });
+      for (const document of documents) assert.deepEqual([numberAt(document, "settings.records"), numberAt(document, "settings.bytes"), numberAt(document, "max.drains")], [100, 9, 0]);
+    });
+
     test("producers: a line per number of callers", async () => {
       const documents = await documentsOf(["producers", "--backend", backend, "--callers", "1,20", ...callers]);
       demandSuite(documents, { bench: "producers", contenders: [`${backend}, 1 caller`, `${backend}, 20 callers`], rounds: 2, worked: appendFigures });

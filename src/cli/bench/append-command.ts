@@ -9,6 +9,7 @@ import { CommandError } from "../report-failure.js";
 import { reportOf, type AppendReport } from "./append-report.js";
 import { appendText } from "./append-text.js";
 import { BaselineContender } from "./baseline-contender.js";
+import { BusyProcesses } from "./busy-processes.js";
 import { optionsOf, runBench, type BenchContext, type BenchFlags } from "./bench-run.js";
 import { interleave, type Contender } from "./contender.js";
 import type { EnqueueFigures } from "./enqueue-phase.js";
@@ -34,6 +35,8 @@ export interface AppendBenchFlags extends BenchFlags, LogFlags {
   readonly trim: boolean;
   readonly compare?: "baseline";
   readonly floor?: boolean;
+  /** Cores that other processes keep busy meanwhile. */
+  readonly busy: number;
 }
 
 const manyCallers = 16;
@@ -65,7 +68,8 @@ async function measureAppend(flags: AppendBenchFlags, context: BenchContext): Pr
   const everyCall = flags.latencyEvery ?? (callers < manyCallers ? 1 : everyCallOfMany);
   const instrumentation = measureInstrumentation(everyCall, batch);
   const log = await LogContender.open(place.fresh("log"), logOptionsOf(flags), { callers, bytes, partitions, batch, everyCall, trims: trim });
-  const rivals: (() => void)[] = [];
+  const busy = new BusyProcesses(flags.busy);
+  const rivals = [(): void => { busy.end(); }];
   try {
     const contenders: Contender<object>[] = [log];
     if (compare !== undefined) {

@@ -5,7 +5,7 @@ import path from "node:path";
 import { Log } from "../../thread/log.js";
 import type { LogOptions } from "../../log/options.js";
 import type { Partition } from "../../log/partition.js";
-import type { Appender } from "./caller-loops.js";
+import { runCallersIn, type Appender, type CallerWindow } from "./caller-loops.js";
 import { runRound } from "./caller-round.js";
 import type { AppendFigures, Contender } from "./contender.js";
 import { measureEnqueue, type EnqueueFigures } from "./enqueue-phase.js";
@@ -141,6 +141,22 @@ export class LogContender implements Contender<LogFigures> {
       segments: after.segments - before.segments,
       segmentFilesCreated: [...this.#segmentFiles()].filter((file) => !files.has(file)).length,
     };
+  }
+
+  /** The callers in a window that somebody else opens and shuts, who also calls `trim` now and then. */
+  async runIn(window: CallerWindow): Promise<void> {
+    const { callers, everyCall } = this.#load;
+    await runCallersIn({ callers, everyCall, items: this.#items, appenders: this.#appenders }, window);
+    await this.#trimmer.settled();
+  }
+
+  trim(): void {
+    if (this.#load.trims) this.#trimmer.check();
+  }
+
+  /** That the lane's directory holds now. */
+  get segmentFiles(): number {
+    return this.#segmentFiles().size;
   }
 
   /** Enqueues `count` records, each round with a sync behind it. */

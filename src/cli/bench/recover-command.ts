@@ -1,7 +1,6 @@
 // `ringwall bench recover`: how long opening takes. An empty log; a closed log with many sealed segments; and a log whose
 // writer was killed, with all its records in one segment, so that every byte of it must be scanned.
 
-import fs from "node:fs";
 import path from "node:path";
 import type { LogOptions } from "../../log/options.js";
 import type { ExitCode } from "../exit-codes.js";
@@ -13,7 +12,7 @@ import { roundsOf } from "./contender.js";
 import { measureGrown, type GrownReport } from "./recover-grown.js";
 import { spreadOf, type Spread } from "./spread.js";
 import { scanFigures, timedOpen, type OpenFigures, type Opened, type ScanFigures } from "./timed-open.js";
-import { oneSegmentFor, writeAndKill, writeAndClose } from "./unclean-log.js";
+import { oneSegmentFor, readThroughCache, writeAndKill, writeAndClose } from "./unclean-log.js";
 
 export interface RecoverBenchFlags extends BenchFlags {
   readonly bytes: number;
@@ -44,6 +43,7 @@ export interface RecoverReport extends Partial<GrownReport> {
 }
 
 const sealedSegmentBytes = 1024 * 1024;
+const uncleanBytesMax = 512 * 1024 ** 2;
 
 export function recoverBench(flags: RecoverBenchFlags): Promise<ExitCode> {
   return runBench(flags, (context) => measure(flags, context), recoverText);
@@ -55,10 +55,15 @@ async function measure(flags: RecoverBenchFlags, context: BenchContext): Promise
   const { create, empty, backend } = await measureEmpty(flags, context);
   onStep(`writing ${bytesText(flags.sealedBytes)} into a log that is closed`);
   const sealed = await measureSealed(flags, context);
-  onStep(`writing ${bytesText(flags.bytes)} into a log whose writer is killed`);
+  onStep(`writing ${bytesText(uncleanBytesOf(flags))} into a log whose writer is killed`);
   const unclean = await measureUnclean(flags, context);
   const grown = flags.incremental === true || flags.damage !== undefined ? await measureGrown({ ...flags, damage: damageOf(flags) }, context) : {};
   return { bench: "recover", backend, rounds: flags.repeat, create: spreadOf(create), empty: spreadOf(empty), sealed, unclean, ...grown, machine, options: optionsOf(flags) };
+}
+
+/** Of a log of many segments there is one besides, and both need not be large. */
+function uncleanBytesOf({ bytes, incremental, damage }: RecoverBenchFlags): number {
+  return incremental === true || damage !== undefined ? Math.min(bytes, uncleanBytesMax) : bytes;
 }
 
 function damageOf({ damage }: RecoverBenchFlags): number | null {
@@ -91,10 +96,11 @@ async function measureSealed({ sealedBytes, recordBytes, repeat, backend }: Reco
 }
 
 async function measureUnclean(flags: RecoverBenchFlags, { place, isStopped, interrupt, onStep }: BenchContext): Promise<RecoverReport["unclean"]> {
-  const { bytes, recordBytes, repeat, backend } = flags;
+  const { recordBytes, repeat, backend } = flags;
+  const bytes = uncleanBytesOf(flags);
   const directory = place.fresh("unclean");
   const options: LogOptions = { backend, segmentBytes: oneSegmentFor(bytes, recordBytes) };
-  await writeAndKill({ directory, bytes, recordBytes, options }, interrupt.signal);
+  await writeAndKill({ directory, bytes, recordBytes, options }, interrupt.signal, onStep);
   const first = await timedOpen(directory, { ...options, readOnly: true });
   // Recovery reads past the page cache what is not in it.
   await readThroughCache(path.join(directory, "lane-00"));
@@ -105,13 +111,7 @@ async function measureUnclean(flags: RecoverBenchFlags, { place, isStopped, inte
   return { ...spreadOf(rounds.map(scanFigures)), scannedBytes, scannedRecords, verdict, fromDevice: scanFigures(first), forWriting: scanFigures(last) };
 }
 
-async function readThroughCache(directory: string): Promise<void> {
-  for (const name of await fs.promises.readdir(directory)) {
-    for await (const chunk of fs.createReadStream(path.join(directory, name), { highWaterMark: 4 * 1024 * 1024 })) void chunk;
-  }
-}
-
-function recoverText({ create, empty, sealed, unclean, incremental, full, damaged, machine, backend }: RecoverReport): string {
+function recoverText({ create, empty, sealed, unclean, incremental, full, fullFromDevice, damaged, machine, backend }: RecoverReport): string {
   const millis = (spread: Spread<OpenFigures>): string => rangedText({ median: spread.median.openMillis, min: spread.min.openMillis, max: spread.max.openMillis }, 1);
   const rate = rangedText({ median: unclean.median.megabytesPerSecond, min: unclean.min.megabytesPerSecond, max: unclean.max.megabytesPerSecond }, 0);
   const rows = [
@@ -123,6 +123,7 @@ function recoverText({ create, empty, sealed, unclean, incremental, full, damage
     ["after a kill, first time", unclean.fromDevice.openMillis.toFixed(1), `${countText(unclean.fromDevice.megabytesPerSecond)} MB/s`],
     ["after a kill, for writing", unclean.forWriting.openMillis.toFixed(1), `${countText(unclean.forWriting.megabytesPerSecond)} MB/s`],
   ];
+  if (fullFromDevice !== undefined) rows.push(["many segments, first time", fullFromDevice.openMillis.toFixed(1), `${countText(fullFromDevice.megabytesPerSecond)} MB/s`]);
   const grown = { "many segments, by index": incremental, "many segments, all read": full, "the same, damaged": damaged };
   for (const [name, figures] of Object.entries(grown)) {
     if (figures !== undefined) rows.push([name, millis(figures), `${countText(figures.median.megabytesPerSecond)} MB/s; ${countText(figures.segments)} segments, ${bytesText(figures.scannedBytes)}, ${countText(figures.scannedRecords)} records, ${figures.verdict}`]);

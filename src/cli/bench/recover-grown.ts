@@ -3,6 +3,7 @@
 
 import { randomInt } from "node:crypto";
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import type { LogOptions } from "../../log/options.js";
 import type { RecoveryReport } from "../../recovery/recovered-lane.js";
@@ -12,7 +13,7 @@ import type { BenchContext } from "./bench-run.js";
 import { interleave, roundsOf, type Contender } from "./contender.js";
 import { scanFigures, timedOpen, type Opened, type ScanFigures } from "./timed-open.js";
 import { spreadOf, type Spread } from "./spread.js";
-import { writeAndKill } from "./unclean-log.js";
+import { readThroughCache, writeAndKill } from "./unclean-log.js";
 
 export interface GrownFlags {
   readonly bytes: number;
@@ -36,12 +37,17 @@ export interface DamagedFigures extends GrownFigures {
 
 export interface GrownReport {
   readonly incremental: GrownFigures;
-  readonly full: GrownFigures;
+  /** Out of the page cache, where the log is small enough to fit into it: `isCached`. */
+  readonly full: GrownFigures & { readonly isCached: boolean };
+  /** Everything read once, before it was in the page cache. */
+  readonly fullFromDevice: ScanFigures;
   readonly damaged?: DamagedFigures;
 }
 
 const pageBytes = 4096;
 const markBytes = 16;
+/** Of the memory that is free: what a log may take of the page cache. */
+const cacheShare = 0.6;
 /** More than all blocks in flight: the writer was killed before a later block could say that the last ones were durable, so damage there is a torn tail. */
 const tailBytes = 4 * 1024 * 1024;
 
@@ -50,11 +56,16 @@ export async function measureGrown(flags: GrownFlags, { place, interrupt, isStop
   const directory = place.fresh("grown");
   const options: LogOptions = { backend, segmentBytes };
   onStep("writing a log of many segments whose writer is killed");
-  await writeAndKill({ directory, bytes, recordBytes, options }, interrupt.signal);
-  const indexes = new SetAside(path.join(directory, laneDirectoryName(0)), place.fresh("indexes"));
+  await writeAndKill({ directory, bytes, recordBytes, options }, interrupt.signal, onStep);
+  const lane = path.join(directory, laneDirectoryName(0));
+  removeSpare(lane);
+  const indexes = new SetAside(lane, place.fresh("indexes"));
   const open = (): Promise<Opened> => timedOpen(directory, { ...options, readOnly: true });
-  // Once unmeasured: what the page cache does not have comes from the device.
-  await open();
+  onStep("reading everything from the device");
+  indexes.take();
+  const fullFromDevice = scanFigures(await open());
+  const isCached = bytes < os.freemem() * cacheShare;
+  if (isCached) await readThroughCache(lane);
   const contender = (name: string, prepare: () => void): Contender<Opened> => ({
     name,
     round: () => {
@@ -64,12 +75,16 @@ export async function measureGrown(flags: GrownFlags, { place, interrupt, isStop
   });
   const contenders = [contender("by index", () => { indexes.bringBack(); }), contender("all read", () => { indexes.take(); })];
   const results = await interleave(contenders, { rounds: repeat, seconds: 0, isStopped, onRound: onStep });
-  const [incremental, full] = contenders.map(({ name }) => grownFigures(results.get(name) as Opened[])) as [GrownFigures, GrownFigures];
-  if (damage === null || isStopped()) return { incremental, full };
+  const [incremental, all] = contenders.map(({ name }) => grownFigures(results.get(name) as Opened[])) as [GrownFigures, GrownFigures];
+  const full = { ...all, isCached };
+  if (damage === null || isStopped()) {
+    place.discard(directory);
+    return { incremental, full, fullFromDevice };
+  }
   onStep(`damaging ${String(damage)} % of the pages`);
-  const damaged = await measureDamaged(damagePages(path.join(directory, laneDirectoryName(0)), damage, segmentBytes), { open, repeat, isStopped, onStep });
+  const damaged = await measureDamaged(damagePages(lane, damage, segmentBytes), { open, repeat, isStopped, onStep });
   place.discard(directory);
-  return { incremental, full, damaged };
+  return { incremental, full, fullFromDevice, damaged };
 }
 
 interface DamagedRun {
@@ -125,17 +140,26 @@ interface DamagedPage {
   readonly offset: number;
 }
 
+function segmentFilesOf(lane: string): { readonly segment: number; readonly target: string }[] {
+  const files = fs.readdirSync(lane).flatMap((name) => {
+    const file = parseLaneFile(name);
+    return file.kind === "segment" ? [{ segment: file.segment, target: path.join(lane, name) }] : [];
+  });
+  return files.sort((a, b) => a.segment - b.segment);
+}
+
+/** Of the files that were laid out, those that nothing was written to; the next segment stays, as any writer has it ready. */
+function removeSpare(lane: string): void {
+  const [, ...spare] = segmentFilesOf(lane).filter(({ target }) => !holdsBlocks(target));
+  for (const { target } of spare) fs.rmSync(target);
+}
+
 /** Damages pages of all but the newest segments, chosen at random; never a segment's header. */
 function damagePages(lane: string, percent: number, segmentBytes: number): DamagedPage[] {
-  const segments = fs.readdirSync(lane).map((name) => ({ name, file: parseLaneFile(name) })).filter(({ name, file }) => file.kind === "segment" && holdsBlocks(path.join(lane, name)));
-  segments.sort((a, b) => a.name.localeCompare(b.name));
+  const segments = segmentFilesOf(lane).filter(({ target }) => holdsBlocks(target));
   segments.splice(-1 - Math.ceil(tailBytes / segmentBytes));
   if (segments.length === 0) throw new CommandError("--damage needs a log of several segments: more --bytes, or a smaller --segment-bytes");
-  return segments.flatMap(({ name, file }) => {
-    const target = path.join(lane, name);
-    const offsets = damageFile(target, percent);
-    return file.kind === "other" ? [] : offsets.map((offset) => ({ segment: file.segment, offset }));
-  });
+  return segments.flatMap(({ segment, target }) => damageFile(target, percent).map((offset) => ({ segment, offset })));
 }
 
 function holdsBlocks(target: string): boolean {

@@ -8,6 +8,7 @@ import { atMost, bytesHelp, parsePercent, parsePositiveBytes, withLogOptions, wi
 import type { EnqueueBenchFlags } from "./enqueue-command.js";
 import type { FloorBenchFlags } from "./floor-command.js";
 import type { RecoverBenchFlags } from "./recover-command.js";
+import type { SoakFlags } from "./soak/soak-command.js";
 import { registerResults } from "./results/register-results.js";
 import { registerSuites } from "./suites/register-suites.js";
 
@@ -18,6 +19,7 @@ export function registerBench(program: Command, outcome: Outcome = { code: exitC
   registerEnqueue(bench, outcome);
   registerRecover(bench, outcome);
   registerFloor(bench, outcome);
+  registerSoak(bench, outcome);
   registerSuites(bench, outcome);
   registerResults(bench, outcome);
 }
@@ -35,6 +37,7 @@ function registerAppend(bench: Command, outcome: Outcome): void {
     .option("--enqueue-records <n>", "records of the enqueue phase behind the rounds; 0: none", atMost(10_000_000, parseCount), 100_000)
     .option("--latency-every <n>", "time one call in n (default: every one below 16 callers, else one in 16)", atMost(1_000_000, parseSequence))
     .addOption(new Option("--compare <rival>", "also run the portable group commit, rounds interleaved").choices(["baseline"]))
+    .option("--busy <n>", "processes beside it that keep a core busy each", atMost(64, parseCount), 0)
     .option("--floor", "also run the bare device, rounds interleaved: one durable write of a record of every caller after the other");
   withLogOptions(withRounds(command, 3));
   withCommonOptions(command, "ringwall bench append --dir . --callers 256 --compare baseline\nringwall bench append --dir . --callers 1 --floor --json")
@@ -64,7 +67,7 @@ function registerRecover(bench: Command, outcome: Outcome): void {
   const command = bench
     .command("recover")
     .description("open an empty log, a closed one with many segments, and one whose writer was killed, where all must be read")
-    .option("--bytes <bytes>", "payload of the log whose writer is killed, in one segment", atMost(64 * 1024 ** 3, parsePositiveBytes), 512 * 1024 ** 2)
+    .option("--bytes <bytes>", "payload of the log whose writer is killed, in one segment; with --incremental or --damage of the one of many segments, and 512 MiB of the other at most", atMost(64 * 1024 ** 3, parsePositiveBytes), 512 * 1024 ** 2)
     .option("--record-bytes <bytes>", "of each record", atMost(16 * 1024 ** 2, parsePositiveBytes), 1024)
     .option("--sealed-bytes <bytes>", "payload of the closed log, in segments of 1 MiB", atMost(64 * 1024 ** 3, parsePositiveBytes), 64 * 1024 ** 2)
     .option("--incremental", "also a log of --bytes in many segments, with the indexes of sealed segments and without them")
@@ -90,5 +93,25 @@ function registerFloor(bench: Command, outcome: Outcome): void {
     .action(async (flags: FloorBenchFlags) => {
       const { floorBench } = await import("./floor-command.js");
       outcome.code = await floorBench(flags);
+    });
+}
+
+function registerSoak(bench: Command, outcome: Outcome): void {
+  const command = bench
+    .command("soak")
+    .description("callers at full load for minutes: memory, descriptors, throughput and latency, a sample a second, and the slope of memory")
+    .option("--callers <n>", "how many at once", atMost(100_000, parseSequence), 256)
+    .option("--bytes <bytes>", "of each record", atMost(16 * 1024 ** 2, parsePositiveBytes), 1024)
+    .option("--seconds <seconds>", "how long", parseSeconds, 600)
+    .option("--settle <seconds>", "samples before that are not in the slope (default: a fifth)", parseSeconds)
+    .option("--stall <seconds>", "on an ext4 of its own that is frozen for so long in the middle; needs root", parseSeconds)
+    .option("--dir <dir>", "where the fresh directory is made: on the disk that is to be measured", ".")
+    .option("--keep", "leave the files");
+  withLogOptions(command);
+  withCommonOptions(command, "ringwall bench soak --dir . --seconds 600\nringwall bench soak --dir . --seconds 60 --stall 10 --json")
+    .addHelpText("after", bytesHelp)
+    .action(async (flags: SoakFlags) => {
+      const { soakBench } = await import("./soak/soak-command.js");
+      outcome.code = await soakBench(flags);
     });
 }

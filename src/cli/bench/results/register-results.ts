@@ -1,4 +1,4 @@
-// The commands that work on what benches printed: `compare` and `plot`. Definitions only.
+// The commands that work on what benches printed: `compare`, `table` and `plot`. Definitions only.
 
 import type { Command } from "commander";
 import { exitCodeHelp, type Outcome } from "../../exit-codes.js";
@@ -16,6 +16,16 @@ export function registerResults(bench: Command, outcome: Outcome): void {
     .action(async (before: string, after: string, options: { readonly json?: boolean }) => {
       const { compareBench } = await import("./compare-command.js");
       outcome.code = await compareBench(before, after, options);
+    });
+  bench
+    .command("table")
+    .description("files of --json documents as tables in Markdown")
+    .argument("<file...>", "files of JSON lines; their names are in the headings")
+    .option("--json", jsonHelp)
+    .addHelpText("after", `\nExample:\n  $ ringwall bench table producers.jsonl batch.jsonl\n${exitCodeHelp}`)
+    .action(async (files: string[], options: { readonly json?: boolean }) => {
+      const { tableBench } = await import("./table-command.js");
+      outcome.code = await tableBench(files, options);
     });
   bench
     .command("plot")

@@ -31,6 +31,17 @@ const suites: readonly SuiteCommand[] = [
     load: async () => (await import("./callers-suites.js")).batchSuite,
   },
   {
+    name: "latency",
+    description: "some thousand records of one short text by one caller: enqueued, and durable one after the other; every call timed",
+    example: "ringwall bench latency --dir . --records 10000 --text 'test data'",
+    seconds: 0,
+    repeat: 5,
+    options: (command) => withLogOptions(command)
+      .option("--records <n>", "of a round", atMost(1_000_000, parseSequence), 10_000)
+      .option("--text <text>", "of each record", "test data"),
+    load: async () => (await import("./latency-suite.js")).latencySuite,
+  },
+  {
     name: "producers",
     description: "throughput and latency against the number of callers; `bench plot` draws it",
     example: "ringwall bench producers --dir . --json > producers.jsonl\nringwall bench plot producers.jsonl --out latency.svg",
