@@ -10,5 +10,6 @@ export type { AppendBatchOptions, Partition, ProducerOptions } from "./log/parti
 export type { PartitionTimes } from "./log/read-times.js";
 export type { LogRecord, ReadOptions, TailOptions } from "./log/reader.js";
 export type { DamagedRange, LostRange, RecoveryReport } from "./recovery/recovered-lane.js";
+export type { BackendFeature, FeatureName } from "./storage/features.js";
 export { Log } from "./thread/log.js";
 export { repairLog, type RepairOptions, type RepairProgress, type RepairReport } from "./repair/repair-log.js";

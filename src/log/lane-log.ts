@@ -9,6 +9,7 @@ import { cursorOf, cursorPartition, isHiddenName } from "../core/own-names.js";
 import { formatVersion } from "../format/version.js";
 import { chooseKernels } from "../format/kernels.js";
 import { chooseStorage, chooseStorageAgain, type StorageChoiceOptions } from "../storage/choose.js";
+import { noteOf } from "../storage/features.js";
 import { runAll } from "../storage/run-all.js";
 import type { Storage } from "../storage/storage.js";
 import { systemThreadId } from "../storage/thread-id.js";
@@ -77,9 +78,11 @@ export class LaneLog implements Log {
       backend: storage.name,
       backendReason: reason,
       // Some are known only once there was something to do.
+      get features() {
+        return opened.kind === "writer" ? (opened.lanes[0] as Lane).features : [];
+      },
       get backendNotes() {
-        const gathered = options.gatherBytes === 0 ? [] : [`gathered writes: up to ${String(options.gatherBytes)} bytes`];
-        return [...(opened.kind === "writer" ? [...(opened.lanes[0] as Lane).notes, ...gathered] : []), ...storage.notes];
+        return [...this.features.map(noteOf), ...storage.notes];
       },
       flushMethod: superblock.flushMethod,
       alignment: superblock.alignment,

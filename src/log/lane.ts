@@ -18,6 +18,7 @@ import { later, newAcknowledgement, resolveOfLast } from "./acknowledgement.js";
 import { demandPossible, placedItems, type GroupItem } from "./atomic-group.js";
 import type { BlockBuffer, Resolve } from "./block-buffer.js";
 import { Conditions } from "./conditions.js";
+import { laneFeatures } from "./lane-features.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneSettings } from "./lane-settings.js";
 import { asFailure, poisonedBy, supplyFor } from "./lane-supply.js";
@@ -137,8 +138,8 @@ export class Lane {
   }
 
   /** What the backend uses here and why not more. */
-  get notes(): readonly string[] {
-    return this.#writer.notes;
+  get features(): ReturnType<typeof laneFeatures> {
+    return laneFeatures(this.#writer.features, this.settings);
   }
 
   get horizon(): number {

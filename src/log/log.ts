@@ -4,6 +4,7 @@
 
 import type { FlushMethod } from "../format/superblock.js";
 import type { RecoveryReport } from "../recovery/recovered-lane.js";
+import type { BackendFeature } from "../storage/features.js";
 import type { BackupOptions, BackupReport } from "./backup/backup.js";
 import type { Cursor } from "./cursor.js";
 import type { LaneStatsSnapshot } from "./lane-stats.js";
@@ -22,7 +23,9 @@ export interface LogInfo {
   readonly backend: "uring" | "fs" | "sim";
   /** Why this backend. */
   readonly backendReason: string;
-  /** What the backend uses here and why not more, one sentence each. */
+  /** What the backend can use for writes: whether it does here, how, and why or why not. Empty for a reader. `ringwall doctor` prints the same. */
+  readonly features: readonly BackendFeature[];
+  /** The same, one sentence each, and what reading uses. */
   readonly backendNotes: readonly string[];
   /** How a block is made durable; measured when the log was created. */
   readonly flushMethod: FlushMethod;

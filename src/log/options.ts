@@ -137,6 +137,8 @@ export interface ResolvedOptions {
   readonly registeredFiles: boolean;
 }
 
+/** Of SQPOLL's kernel thread, without work. */
+export const idleMillisDefault = 1000;
 const mebibyte = 1024 * 1024;
 const timerMillisMax = 0x7fff_ffff;
 /** Of a segment's age to the smallest age that retention knows: what lies in it is that much older than need be when it goes. */
@@ -265,11 +267,11 @@ function reclaim({ reclaim: value }: LogOptions): ResolvedReclaim | null {
 
 function sqpoll(value: boolean | SqpollOption | undefined): ResolvedOptions["sqpoll"] {
   if (value === undefined || value === false) return undefined;
-  if (value === true) return { idleMs: 1000, cpu: undefined };
+  if (value === true) return sqpoll({});
   if (typeof value !== "object" || value === null) throw invalid("sqpoll", value, "a boolean or an object such as { idleMs: 1000, cpu: 1 }");
   rejectUnknown("sqpoll.", value, new Set(["idleMs", "cpu"]));
   return {
-    idleMs: integer(value, "idleMs", { fallback: 1000, min: 1, max: 0x7fff_ffff, prefix: "sqpoll." }),
+    idleMs: integer(value, "idleMs", { fallback: idleMillisDefault, min: 1, max: 0x7fff_ffff, prefix: "sqpoll." }),
     cpu: value.cpu === undefined ? undefined : integer(value, "cpu", { fallback: 0, min: 0, max: 65_535, prefix: "sqpoll." }),
   };
 }

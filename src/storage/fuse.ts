@@ -4,8 +4,9 @@
 // 4. the daemon's machine fails: gone. So there each write is followed by a sync of its own.
 
 import fs from "node:fs";
+import { on } from "./features.js";
 
-export const fuseNote = "flush: a sync after each write: FUSE does not hand durable writes on";
+export const fuseFlush = on("flush", "a sync after each write", "FUSE does not hand durable writes on");
 
 const fuseType = 0x6573_5546;
 

@@ -6,6 +6,7 @@
 
 import type { RingwallError } from "../base/errors.js";
 import type { Memory } from "../format/memory.js";
+import type { BackendFeature } from "./features.js";
 import type { FlushMethod } from "../format/superblock.js";
 
 /** An open file of the control plane. Positions and lengths are bytes. Operations reject with `RingwallError`. */
@@ -95,8 +96,8 @@ export type WriterFile = number;
 export interface BlockWriter {
   /** `bufferCount` buffers of `bufferBytes`, back to back. The caller leaves a buffer alone from `write` to its `onWritten`. */
   readonly memory: Memory;
-  /** What this writer uses and why not more, for `log.info`: e.g. ["registered buffers: on", "direct I/O: off: EINVAL from tmpfs"]. */
-  readonly notes: readonly string[];
+  /** What this writer uses and why not more. A file that is opened may add to it. */
+  readonly features: readonly BackendFeature[];
   /**
    * The descriptor of this writer's ring, where a kernel thread takes entries and completes them without this thread's help: then `reap` finds
    * every completion by looking at memory, and `write` makes no system call. Undefined elsewhere.

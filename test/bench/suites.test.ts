@@ -17,7 +17,7 @@ const backends = [
 ] as const;
 
 const depths = ["4", "3", "2", "1"].map((name) => ({ name, note: /./ }));
-const gathered = [{ name: "off", note: /^(?!.*gathered writes)/s }, { name: "on", note: /gathered writes: up to 1048576 bytes/ }];
+const gathered = [{ name: "off", note: /vectored writes: off/ }, { name: "on", note: /vectored writes: up to 1048576 bytes/ }];
 const variants = {
   fs: [...depths, ...gathered, { name: "dsync", note: /^flush: dsync$/m }, { name: "separate", note: /^flush: separate$/m }],
   uring: [

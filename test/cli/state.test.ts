@@ -5,6 +5,7 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, wri
 import path from "node:path";
 import { describe, test } from "node:test";
 import { Log } from "#src/index.js";
+import { openUring } from "#src/storage/uring/uring-storage.js";
 import { errorOf, ringwall, withPlace } from "./ringwall.js";
 
 const lines = Array.from({ length: 30_000 }, (_, index) => `${String(index + 1)} ${"payload ".repeat(10)}`);
@@ -225,6 +226,8 @@ describe("a damaged log", () => {
   });
 });
 
+const here = openUring();
+
 describe("doctor", () => {
   interface Diagnosis {
     readonly backend: string;
@@ -248,6 +251,24 @@ describe("doctor", () => {
       assert.deepEqual(diagnosis.flush.filter((measured) => measured.backend === "fs").map((measured) => measured.method), ["dsync", "separate"]);
       assert.equal(diagnosis.alignment % 4096, 0);
       assert.deepEqual(readdirSync(log).sort(), before);
+    });
+  });
+
+  test("the table of the ring's modes is the one that a new log there has, each with its reason", { skip: here.kind === "refused" ? here.reason : false }, async () => {
+    await withPlace(async (log, directory) => {
+      const { features, flush } = JSON.parse((await ringwall(["doctor", directory, "--json"])).text) as Diagnosis;
+      await using opened = await Log.open(log, { backend: "uring" });
+      await opened.partition("a").append("x");
+      const names = opened.info.features.map(({ name }) => name as string);
+      assert.deepEqual(features.map(({ name }) => name).filter((name) => names.includes(name)), names);
+      const method = flush.find(({ chosen }) => chosen)?.method;
+      for (const { name, isOn, reason } of opened.info.features) {
+        const said = features.find((feature) => feature.name === name)!;
+        assert.ok(said.available || (said.reason ?? "") !== "", `${name}: no reason`);
+        // Doctor tries these two out, which a log does when asked; and a second measurement may choose another method.
+        if (name === "SQPOLL" || name === "IOPOLL" || (name === "linked flush" && method !== opened.info.flushMethod)) continue;
+        assert.deepEqual([said.available, said.reason], [isOn, isOn ? undefined : reason], name);
+      }
     });
   });
 

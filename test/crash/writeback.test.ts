@@ -8,6 +8,7 @@ import path from "node:path";
 import { describe, test } from "node:test";
 import { chooseStorage } from "#src/storage/choose.js";
 import type { RingwallError } from "#src/base/errors.js";
+import { noteOf } from "#src/storage/features.js";
 import type { WriterFlush } from "#src/storage/storage.js";
 import { backends, type Backend } from "./backends.js";
 import { FailingDisk, failingDiskRefusal } from "./failing-disk.js";
@@ -61,7 +62,7 @@ async function writeAtOnce(disk: FailingDisk, { backend, flush, round }: Round):
     onBatchEnd: () => undefined,
   });
   const file = await writer.openFile(target);
-  if (backend === "uring") assert.ok(writer.notes.some((note) => note.startsWith("direct I/O: off")), writer.notes.join());
+  if (backend === "uring") assert.ok(writer.features.some(({ name, isOn }) => name === "direct I/O" && !isOn), writer.features.map(noteOf).join());
   await disk.device.command({ kind: "refuse", word: "victim", errno: eio });
   for (let block = 0; block < blocks; block++) {
     const text = block === round % blocks ? "victim" : "other";

@@ -458,11 +458,11 @@ function writerContract(context: () => Context): void {
     assert.ok((await contentOf(context(), target)).every((byte) => byte === 9));
   });
 
-  test("writer: notes say what it uses", async () => {
+  test("writer: says what it uses", async () => {
     const { storage } = context();
     const harness = new Harness(storage);
     await openZeroed(harness, context(), 1);
-    assert.ok(harness.writer.notes.some((note) => note.startsWith("direct I/O: ")));
+    assert.ok(harness.writer.features.some(({ name }) => name === "direct I/O"));
     await harness.writer.close();
   });
 }

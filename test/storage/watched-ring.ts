@@ -5,6 +5,7 @@
 import type { RingwallError } from "#src/base/errors.js";
 import type { WriterFlush } from "#src/storage/storage.js";
 import type { NativeBinding, NativeWatch } from "#src/native/binding.js";
+import { off } from "#src/storage/features.js";
 import { entryWords, opcode } from "#src/storage/uring/kernel-interface.js";
 import { openRing, type Ring } from "#src/storage/uring/ring.js";
 import { UringWriter } from "#src/storage/uring/uring-writer.js";
@@ -71,7 +72,7 @@ export class WatchedWriter {
       if (typeof watching === "number") throw new Error(`no watch: ${String(watching)}`);
       return watching;
     };
-    const setup = { native: watched, ring: verdict.ring, memory, completion: "wait", registeredBuffers: false, registeredFiles: false, ringNotes: [], onClosed: () => undefined } as const;
+    const setup = { native: watched, ring: verdict.ring, memory, completion: "wait", registeredBuffers: false, registeredFiles: false, sqPoll: undefined, ioPoll: off("IOPOLL", "not wanted"), onClosed: () => undefined } as const;
     this.writer = new UringWriter(setup, watch, {
       bufferBytes: 16 * unit, bufferCount: 1, writesInFlight: 4, alignment: unit, flush,
       onWritten: (_token, error) => {

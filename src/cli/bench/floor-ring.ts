@@ -10,7 +10,7 @@ import type { NativeBinding } from "../../native/binding.js";
 import { fromErrno } from "../../storage/system-error.js";
 import { opcode, writeDsync } from "../../storage/uring/kernel-interface.js";
 import { openRing, type Ring } from "../../storage/uring/ring.js";
-import { chooseRing } from "../../storage/uring/ring-choice.js";
+import { chooseRing, flagNames } from "../../storage/uring/ring-choice.js";
 import { openDirect, type DirectFile } from "./floor-file.js";
 import { floorDepth, floorFileBytes, floorLargeBytes, type FloorDevice } from "./floor-layout.js";
 
@@ -51,11 +51,10 @@ export class RingFloor implements FloorDevice {
     native.address(memory, halves);
     this.#addressLow = halves[0] as number;
     this.#addressHigh = halves[1] as number;
-    const chosen = chooseRing(native, { entries: entryCount });
-    this.#waiting = this.#register(opened(chosen.verdict));
+    this.#waiting = this.#register(opened(chooseRing(native, { entries: entryCount })));
     this.#polling = this.#register(opened(openRing(native, { entries: entryCount, flags: 0 })));
     this.#file = openDirect(path);
-    this.method = `io_uring (${chosen.note}), RWF_DSYNC, ${this.#file.note}, ${this.#waiting.isRegistered ? "registered buffer" : "buffer not registered"}`;
+    this.method = `io_uring (${flagNames(this.#waiting.ring.setupFlags)}), RWF_DSYNC, ${this.#file.note}, ${this.#waiting.isRegistered ? "registered buffer" : "buffer not registered"}`;
     this.poll = (position) => { this.#pollOne(position); };
   }
 

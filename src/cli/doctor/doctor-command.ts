@@ -4,6 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { RingwallError } from "../../base/errors.js";
 import { chooseKernels } from "../../format/kernels.js";
+import type { FlushMethod } from "../../format/superblock.js";
 import { fsStorage } from "../../storage/fs/fs-storage.js";
 import type { Storage } from "../../storage/storage.js";
 import type { CommonOptions } from "../common-options.js";
@@ -14,7 +15,7 @@ import { CommandError } from "../report-failure.js";
 import { diagnosisText } from "./diagnosis-text.js";
 import type { Diagnosis, FlushMeasurement } from "./diagnosis.js";
 import { fileSystemOf, lockedMemoryMax, machineFacts, uringSwitch } from "./machine.js";
-import { probeUring } from "./uring-probe.js";
+import { probeUring, ringFeatures } from "./uring-probe.js";
 
 /** Enough for some dozens of durable writes per method, also on a slow disk. */
 const probeMillisMax = 400;
@@ -23,13 +24,14 @@ export async function doctorCommand(directory: string, options: CommonOptions): 
   const place = existingAncestor(directory);
   demandWritable(place);
   const portable = fsStorage();
-  const { storage, features } = await probeUring(place);
+  const { storage, features } = probeUring();
   try {
     if (options.backend === "uring" && storage === null) {
       throw new RingwallError("RINGWALL_UNAVAILABLE", `io_uring does not work here: ${features.find((feature) => !feature.available)?.reason ?? "unknown"}`, { remedy: "Use --backend auto or fs." });
     }
     const uring = options.backend === "fs" ? null : storage;
-    const measured = await measureFlush([uring, portable], place);
+    const { flushMethod, ...measured } = await measureFlush([uring, portable], place);
+    const ofRing = storage === null ? [] : await ringFeatures(storage, place, uring === null ? "dsync" : flushMethod);
     const diagnosis: Diagnosis = {
       machine: machineFacts(),
       directory: place,
@@ -38,7 +40,7 @@ export async function doctorCommand(directory: string, options: CommonOptions): 
       lockedMemoryBytesMax: lockedMemoryMax() ?? null,
       uringSwitch: uringSwitch(),
       backend: uring === null ? "fs" : "uring",
-      features,
+      features: [...features, ...ofRing],
       ...measured,
       log: await lockState(portable, directory),
     };
@@ -53,19 +55,20 @@ export async function doctorCommand(directory: string, options: CommonOptions): 
 }
 
 /** The first storage is the one that a log gets. */
-async function measureFlush(storages: readonly (Storage | null)[], directory: string): Promise<Pick<Diagnosis, "alignment" | "flush">> {
+async function measureFlush(storages: readonly (Storage | null)[], directory: string): Promise<Pick<Diagnosis, "alignment" | "flush"> & { readonly flushMethod: FlushMethod }> {
   const flush: FlushMeasurement[] = [];
   let alignment = 0;
+  let flushMethod: FlushMethod = "dsync";
   for (const storage of storages) {
     if (storage === null) continue;
     const probe = await storage.probe(directory, probeMillisMax);
     const isFirst = alignment === 0;
-    if (isFirst) alignment = probe.alignment;
+    if (isFirst) ({ alignment, flushMethod } = probe);
     for (const [method, micros] of Object.entries(probe.micros)) {
       flush.push({ backend: storage.name === "uring" ? "uring" : "fs", method, microsP50: Math.round(micros), chosen: isFirst && method === probe.flushMethod });
     }
   }
-  return { alignment, flush };
+  return { alignment, flush, flushMethod };
 }
 
 async function lockState(storage: Storage, directory: string): Promise<Diagnosis["log"]> {

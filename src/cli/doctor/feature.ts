@@ -1,5 +1,7 @@
 // One thing that a log can use, whether it is there, why not, and what lacking it costs.
 
+import type { BackendFeature, FeatureName } from "../../storage/features.js";
+
 export interface Feature {
   readonly name: string;
   readonly available: boolean;
@@ -11,11 +13,11 @@ export interface Feature {
   readonly optional?: boolean;
 }
 
-/** What lacking a feature costs; the names are those of the backend's notes. */
+/** What lacking a feature costs; the names are those of the backend's table. */
 export const costs: Readonly<Record<string, string>> = {
   "native addon": "checksums are computed in JavaScript, io_uring can't be used, and the lock relies on pids alone",
   "io_uring": "the portable backend: every durable write goes through a thread of libuv's pool; compare the measurements below",
-  "ring": "completions interrupt the process one by one",
+  "COOP_TASKRUN": "completions interrupt the process one by one",
   "registered buffers": "the kernel looks up the memory of each write anew: a little CPU per block",
   "registered files": "the kernel looks up the file of each write anew: a little CPU per block",
   "direct I/O": "writes are copied through the page cache, which also takes memory from others",
@@ -23,14 +25,13 @@ export const costs: Readonly<Record<string, string>> = {
   "SQPOLL": "{ sqpoll: true } is refused; each block costs a system call, as it does by default",
 };
 
-/** A backend's note, such as "registered buffers: off: ENOMEM". */
-export function featureOfNote(note: string): Feature {
-  const [name = note, state = "", ...rest] = note.split(": ");
-  const reason = rest.join(": ");
-  if (state === "on") return { name, available: true };
-  if (state === "off") return withCost({ name, available: false, reason });
-  if (name === "ring" && state === "plain") return withCost({ name, available: false, detail: state, reason: "the kernel does not know cooperative task work (before Linux 5.19)" });
-  return { name, available: true, detail: [state, reason].filter((part) => part !== "").join(": ") };
+const askedFor = new Set<FeatureName>(["SQPOLL", "IOPOLL", "vectored writes"]);
+
+/** A row of the backend's table. */
+export function featureOf({ name, isOn, detail, reason }: BackendFeature): Feature {
+  const how = [detail, isOn ? reason : undefined].filter((part) => part !== undefined).join(": ");
+  const why = isOn || reason === undefined ? {} : { reason };
+  return withCost({ name, available: isOn, ...(how === "" ? {} : { detail: how }), ...why, ...(askedFor.has(name) && !isOn ? { optional: true } : {}) });
 }
 
 export function withCost(feature: Feature): Feature {

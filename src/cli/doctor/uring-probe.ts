@@ -3,11 +3,15 @@
 import { randomBytes } from "node:crypto";
 import { RingwallError } from "../../base/errors.js";
 import { pageBytes } from "../../format/block.js";
+import type { FlushMethod } from "../../format/superblock.js";
 import { loadNative, type NativeBinding } from "../../native/binding.js";
+import { laneFeatures } from "../../log/lane-features.js";
+import { idleMillisDefault, resolveOptions } from "../../log/options.js";
+import type { BackendFeature, FeatureName } from "../../storage/features.js";
 import type { Storage } from "../../storage/storage.js";
 import { probePolling } from "../../storage/uring/iopoll-probe.js";
 import { openUring } from "../../storage/uring/uring-storage.js";
-import { featureOfNote, withCost, type Feature } from "./feature.js";
+import { featureOf, withCost, type Feature } from "./feature.js";
 
 export interface UringProbe {
   /** Null when io_uring does not work here. */
@@ -15,26 +19,35 @@ export interface UringProbe {
   readonly features: readonly Feature[];
 }
 
-/** Features come in the order in which one needs the other. */
-export async function probeUring(directory: string): Promise<UringProbe> {
+/** Whether io_uring works at all. Features come in the order in which one needs the other. */
+export function probeUring(): UringProbe {
   const native = loadNative();
   const addon: Feature = native.kind === "loaded"
     ? { name: "native addon", available: true, detail: native.path }
     : withCost({ name: "native addon", available: false, reason: native.reason });
-  const verdict = openUring();
+  const verdict = openUring({ ringEntries: resolveOptions({}).ringEntries });
   if (verdict.kind === "refused") return { storage: null, features: [addon, withCost({ name: "io_uring", available: false, reason: verdict.reason })] };
-  const notes = await writerNotes(verdict.storage, directory);
-  return { storage: verdict.storage, features: [addon, { name: "io_uring", available: true }, ...notes.map(featureOfNote), await probeSqpoll(directory), probeIopoll(native.kind === "loaded" ? native.binding : null, directory)] };
+  return { storage: verdict.storage, features: [addon, { name: "io_uring", available: true }] };
+}
+
+/** The table of features that a new log in the directory would have. */
+export async function ringFeatures(storage: Storage, directory: string, flush: FlushMethod): Promise<readonly Feature[]> {
+  const native = loadNative();
+  // Of these two a writer by default says only that they were not asked for.
+  const asked = new Map<string, Feature>([["SQPOLL", await probeSqpoll(directory)], ["IOPOLL", probeIopoll(native.kind === "loaded" ? native.binding : null, directory)]]);
+  const rows = await writerFeatures(storage, directory, flush);
+  return rows.map((row) => asked.get(row.name) ?? featureOf(row));
 }
 
 /** A kernel thread that submits: refused to some users and in some containers. */
 async function probeSqpoll(directory: string): Promise<Feature> {
-  const verdict = openUring({ sqPoll: { idleMillis: 1 } });
+  const verdict = openUring({ sqPoll: { idleMillis: idleMillisDefault } });
   const name = "SQPOLL";
   if (verdict.kind === "refused") return withCost({ name, available: false, reason: verdict.reason, optional: true });
   try {
-    const ring = (await writerNotes(verdict.storage, directory)).find((note) => note.startsWith("ring: "));
-    return { name, available: true, optional: true, ...(ring === undefined ? {} : { detail: ring.slice("ring: ".length) }) };
+    const rows = await writerFeatures(verdict.storage, directory, "dsync");
+    const detail = (wanted: FeatureName): string => rows.find((row) => row.name === wanted)?.detail ?? "";
+    return { name, available: true, optional: true, detail: `ring ${detail("ring")}; ${detail("SQPOLL")}` };
   } catch (error) {
     if (!(error instanceof RingwallError) || error.code !== "RINGWALL_UNAVAILABLE") throw error;
     return withCost({ name, available: false, reason: error.message, optional: true });
@@ -49,9 +62,11 @@ function probeIopoll(native: NativeBinding | null, directory: string): Feature {
   return verdict.kind === "on" ? { name: "IOPOLL", available: true, optional: true } : withCost({ name: "IOPOLL", available: false, reason: verdict.reason, optional: true });
 }
 
-async function writerNotes(storage: Storage, directory: string): Promise<readonly string[]> {
+/** As a log with default options has it, on a file of its own. */
+async function writerFeatures(storage: Storage, directory: string, flush: FlushMethod): Promise<readonly BackendFeature[]> {
+  const options = resolveOptions({});
   const path = `${directory}/probe.${randomBytes(8).toString("hex")}`;
-  const writer = storage.createWriter({ bufferBytes: 64 * 1024, bufferCount: 8, writesInFlight: 1, alignment: pageBytes, flush: "dsync", onWritten: () => undefined, onBatchEnd: () => undefined });
+  const writer = storage.createWriter({ bufferBytes: 64 * 1024, bufferCount: 8, writesInFlight: options.blocksInFlight, alignment: pageBytes, flush, onWritten: () => undefined, onBatchEnd: () => undefined });
   try {
     const file = await storage.files.open(path, "create");
     try {
@@ -60,7 +75,7 @@ async function writerNotes(storage: Storage, directory: string): Promise<readonl
       await file.close();
     }
     await writer.closeFile(await writer.openFile(path));
-    return [...writer.notes];
+    return laneFeatures(writer.features, options);
   } finally {
     await writer.close();
     await storage.files.remove(path);

@@ -10,7 +10,8 @@ import os from "node:os";
 import { assert } from "../../base/assert.js";
 import type { RingwallError } from "../../base/errors.js";
 import { Memory } from "../../format/memory.js";
-import { fuseNote, isFuse } from "../fuse.js";
+import { type BackendFeature, learn, off, on } from "../features.js";
+import { fuseFlush, isFuse } from "../fuse.js";
 import { closeDescriptors, openDescriptors } from "../node-files.js";
 import { fileClosed, OpenFiles, type Handle, type OpenFile } from "../open-files.js";
 import { runAll } from "../run-all.js";
@@ -26,7 +27,7 @@ type Flush = "dsync" | "separate" | "never";
 
 export class FsWriter implements BlockWriter {
   readonly memory: Memory;
-  readonly notes: string[];
+  readonly features: BackendFeature[];
 
   readonly #options: BlockWriterOptions;
   readonly #flush: Flush;
@@ -45,8 +46,8 @@ export class FsWriter implements BlockWriter {
     this.#options = options;
     this.#afterClose = onClosed;
     this.#flush = options.flush === "never" ? "never" : options.flush === "dsync" && dsyncReachesMedia ? "dsync" : "separate";
-    const instead = this.#flush === options.flush ? "" : ` instead of ${options.flush}: node:fs can't do better on ${process.platform}`;
-    this.notes = [`flush: ${this.#flush}${instead}`, "direct I/O: off: node:fs has no aligned memory"];
+    const instead = this.#flush === options.flush ? undefined : `instead of ${options.flush}: node:fs can't do better on ${process.platform}`;
+    this.features = [on("flush", this.#flush, instead), on("vectored writes", "writev"), off("direct I/O", "node:fs has no aligned memory")];
   }
 
   async openFile(path: string): Promise<WriterFile> {
@@ -55,7 +56,7 @@ export class FsWriter implements BlockWriter {
     try {
       if (this.#flush === "dsync" && (await isFuse(path))) {
         needsSync = true;
-        if (!this.notes.includes(fuseNote)) this.notes.push(fuseNote);
+        learn(this.features, fuseFlush);
       }
       const flags = this.#flush === "dsync" && !needsSync ? O_RDWR | (O_DSYNC as number) : O_RDWR;
       descriptors = await openDescriptors(path, flags, this.#options.writesInFlight);

@@ -6,6 +6,7 @@
 import { assert } from "../../base/assert.js";
 import type { RingwallError } from "../../base/errors.js";
 import { Memory } from "../../format/memory.js";
+import { type BackendFeature, off } from "../features.js";
 import type { BlockWriter, BlockWriterOptions, WritePart, WriterFile } from "../storage.js";
 import { failure } from "./disk.js";
 import type { Owner } from "./event-loop.js";
@@ -43,7 +44,7 @@ export interface WriteObserver {
 
 export class SimWriter implements BlockWriter {
   readonly memory: Memory;
-  readonly notes: readonly string[] = ["direct I/O: off: simulated storage has no page cache to pass by"];
+  readonly features: readonly BackendFeature[] = [off("direct I/O", "simulated storage has no page cache to pass by")];
   readonly #machine: SimMachine;
   readonly #owner: Owner;
   readonly #options: BlockWriterOptions;

@@ -6,12 +6,11 @@
 
 import fs from "node:fs";
 import type { NativeBinding } from "../../native/binding.js";
+import { type BackendFeature, off, on } from "../features.js";
 import { closeDescriptor, openDescriptor, openDescriptors } from "../node-files.js";
 import { errnoName, fromNodeError, nameOfErrno } from "../system-error.js";
 
 const { O_RDWR, O_DIRECT } = fs.constants as { O_RDWR: number; O_DIRECT: number | undefined };
-
-export const directNote = "direct I/O: on";
 
 export interface DirectOpenOptions {
   readonly native: NativeBinding;
@@ -24,15 +23,14 @@ export interface DirectOpenOptions {
 
 export interface DirectOpen {
   readonly descriptors: readonly number[];
-  /** "direct I/O: on", or why it is off. */
-  readonly note: string;
+  readonly feature: BackendFeature;
 }
 
 export async function openForWriting({ native, path, alignment, count }: DirectOpenOptions): Promise<DirectOpen> {
   const refused = await directRefused(native, path, alignment);
   const flags = refused === null ? O_RDWR | (O_DIRECT as number) : O_RDWR;
   try {
-    return { descriptors: await openDescriptors(path, flags, count), note: refused === null ? directNote : `direct I/O: off: ${refused}` };
+    return { descriptors: await openDescriptors(path, flags, count), feature: refused === null ? on("direct I/O") : off("direct I/O", refused) };
   } catch (error) {
     throw fromNodeError(error, { operation: "open to write", path });
   }

@@ -12,11 +12,12 @@
 import { assert } from "../../base/assert.js";
 import { highHalf, lowHalf } from "../../base/numbers.js";
 import type { NativeBinding, NativeWatch } from "../../native/binding.js";
+import { noteOf, notWanted, off } from "../features.js";
 import { pooledReads, type ReadRequest } from "../node-files.js";
 import { fromErrno, nameOfErrno } from "../system-error.js";
 import { entryFlag, errno, opcode } from "./kernel-interface.js";
 import { registerMemory } from "./registrations.js";
-import { chooseRing } from "./ring-choice.js";
+import { chooseRing, flagNames } from "./ring-choice.js";
 import type { Ring } from "./ring.js";
 
 /** Of one read; longer ones are for libuv's threads, which copy while this one goes on. */
@@ -33,7 +34,7 @@ export interface ReadRingOptions {
 export type ReadRingVerdict = { readonly kind: "open"; readonly ring: ReadRing } | { readonly kind: "refused"; readonly reason: string };
 
 export function openReadRing(native: NativeBinding, options: ReadRingOptions): ReadRingVerdict {
-  const { verdict, note } = chooseRing(native, { entries: slotCount });
+  const verdict = chooseRing(native, { entries: slotCount });
   if (verdict.kind === "refused") return { kind: "refused", reason: `${verdict.what}: ${nameOfErrno(verdict.errno)}` };
   const { ring } = verdict;
   const memory = native.allocate(slotBytes * slotCount);
@@ -41,7 +42,7 @@ export function openReadRing(native: NativeBinding, options: ReadRingOptions): R
     ring.close();
     return { kind: "refused", reason: `${String(slotBytes * slotCount)} bytes of buffers: ${nameOfErrno(-memory)}` };
   }
-  const made = new ReadRing({ native, ring, memory, note, registeredBuffers: options.registeredBuffers });
+  const made = new ReadRing({ native, ring, memory, registeredBuffers: options.registeredBuffers });
   const watch = native.watch(ring.descriptor, () => made.reap());
   if (typeof watch === "number") {
     ring.close();
@@ -56,7 +57,6 @@ interface ReadRingSetup {
   readonly native: NativeBinding;
   readonly ring: Ring;
   readonly memory: ArrayBuffer;
-  readonly note: string;
   readonly registeredBuffers: boolean;
 }
 
@@ -105,7 +105,7 @@ export class ReadRing {
   #closed: Promise<void> | null = null;
   #onIdle: (() => void) | null = null;
 
-  constructor({ native, ring, memory, note, registeredBuffers }: ReadRingSetup) {
+  constructor({ native, ring, memory, registeredBuffers }: ReadRingSetup) {
     this.#native = native;
     this.#ring = ring;
     this.#memory = memory;
@@ -114,9 +114,9 @@ export class ReadRing {
     native.address(memory, halves);
     this.#addressLow = halves[0] as number;
     this.#addressHigh = halves[1] as number;
-    const registered = registeredBuffers ? registerMemory(native, ring, memory) : { on: false, note: "registered buffers: off: not wanted" };
-    this.#isRegistered = registered.on;
-    this.notes = [note, registered.note];
+    const registered = registeredBuffers ? registerMemory(native, ring, memory) : off("registered buffers", notWanted);
+    this.#isRegistered = registered.isOn;
+    this.notes = [`ring: ${flagNames(ring.setupFlags)}`, noteOf(registered)];
     this.#slots = Array.from({ length: slotCount }, (_, index) => new Slot(index));
     this.#free = [...this.#slots];
   }

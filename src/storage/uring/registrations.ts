@@ -1,9 +1,10 @@
 // What a ring is told about once, so that the kernel need not look it up on every write: the memory and the files.
 //
-// Both are savings and nothing else: where the kernel refuses, writes go on without, and a note says why.
-// Owns: those notes, and the memory through which descriptors reach the kernel.
+// Both are savings and nothing else: where the kernel refuses, writes go on without, and a row of the table of features says why.
+// Owns: those rows, and the memory through which descriptors reach the kernel.
 
 import type { NativeBinding } from "../../native/binding.js";
+import { type BackendFeature, notWanted, off, on } from "../features.js";
 import { nameOfErrno } from "../system-error.js";
 import type { Handle } from "../open-files.js";
 import { register } from "./kernel-interface.js";
@@ -14,23 +15,17 @@ const bufferBytesMax = 1 << 30;
 /** Handles in the kernel's table; further ones go by descriptor. */
 const tableEntries = 64;
 
-export interface Registration {
-  readonly on: boolean;
-  readonly note: string;
-}
-
 /** Registers all of `memory` as one buffer, so that a write may be any range of it. */
-export function registerMemory(native: NativeBinding, ring: Ring, memory: ArrayBuffer): Registration {
-  const off = (reason: string): Registration => ({ on: false, note: `registered buffers: off: ${reason}` });
-  if (memory.byteLength > bufferBytesMax) return off("more than 1 GiB");
+export function registerMemory(native: NativeBinding, ring: Ring, memory: ArrayBuffer): BackendFeature {
+  if (memory.byteLength > bufferBytesMax) return off("registered buffers", "more than 1 GiB");
   const result = native.ringRegisterBuffers(ring.descriptor, memory, memory.byteLength, 1);
-  if (result < 0) return off(`${nameOfErrno(-result)}, which is RLIMIT_MEMLOCK (ulimit -l) more often than not`);
-  return { on: true, note: "registered buffers: on" };
+  if (result < 0) return off("registered buffers", `${nameOfErrno(-result)}, which is RLIMIT_MEMLOCK (ulimit -l) more often than not`);
+  return on("registered buffers");
 }
 
 /** The ring's table of files: sparse, filled as files open. */
 export class FileTable {
-  readonly note: string;
+  readonly feature: BackendFeature;
   readonly #native: NativeBinding;
   readonly #ring: Ring;
   readonly #on: boolean;
@@ -48,13 +43,13 @@ export class FileTable {
     this.#descriptor = new Int32Array(this.#page ?? new ArrayBuffer(4), 0, 1);
     if (this.#page === null) {
       this.#on = false;
-      this.note = `registered files: off: ${wanted ? nameOfErrno(-(page as number)) : "not wanted"}`;
+      this.feature = off("registered files", wanted ? nameOfErrno(-(page as number)) : notWanted);
       return;
     }
     native.address(this.#page, this.#update.subarray(2));
     const result = native.ringRegister(ring.descriptor, register.files, new Int32Array(tableEntries).fill(-1), tableEntries);
     this.#on = result >= 0;
-    this.note = this.#on ? "registered files: on" : `registered files: off: ${nameOfErrno(-result)}`;
+    this.feature = this.#on ? on("registered files") : off("registered files", nameOfErrno(-result));
   }
 
   /** Makes `handle` known by its index, where that is possible. */

@@ -35,29 +35,37 @@ export interface RingChoiceOptions {
   readonly setupFlags?: number | undefined;
 }
 
-const inlineFlags: readonly (readonly [string, number])[] = [
-  ["single issuer, cooperative task work", setup.singleIssuer | setup.coopTaskrun],
-  ["cooperative task work", setup.coopTaskrun],
-  ["plain", 0],
-];
+const inlineFlags: readonly number[] = [setup.singleIssuer | setup.coopTaskrun, setup.coopTaskrun, 0];
 
-const pollFlags: readonly (readonly [string, number])[] = [
-  ["SQPOLL, single issuer", setup.sqPoll | setup.singleIssuer],
+/** Cooperation is refused together with SQPOLL. */
+const pollFlags: readonly number[] = [setup.sqPoll | setup.singleIssuer, setup.sqPoll];
+
+const flagTexts: readonly (readonly [string, number])[] = [
   ["SQPOLL", setup.sqPoll],
+  ["SQ_AFF", setup.sqAffinity],
+  ["SINGLE_ISSUER", setup.singleIssuer],
+  ["COOP_TASKRUN", setup.coopTaskrun],
+  ["TASKRUN_FLAG", setup.taskrunFlag],
+  ["DEFER_TASKRUN", setup.deferTaskrun],
+  ["IOPOLL", setup.ioPoll],
 ];
 
-/** `note` names what was taken, for `log.info`. */
-export function chooseRing(native: NativeBinding, options: RingChoiceOptions): { readonly verdict: RingVerdict; readonly note: string } {
+/** Of IORING_SETUP_* flags, as the kernel names them. */
+export function flagNames(flags: number): string {
+  const names = flagTexts.flatMap(([name, flag]) => ((flags & flag) === 0 ? [] : [name]));
+  return names.length === 0 ? "no flags" : names.join(", ");
+}
+
+export function chooseRing(native: NativeBinding, options: RingChoiceOptions): RingVerdict {
   const { entries, sqPoll, ioPoll = false } = options;
   if (options.setupFlags !== undefined) {
-    return { verdict: openRing(native, { entries, flags: options.setupFlags }), note: `ring: flags ${String(options.setupFlags)}` };
+    return openRing(native, { entries, flags: options.setupFlags });
   }
   let verdict: RingVerdict | undefined;
-  for (const [name, flags] of sqPoll === undefined ? inlineFlags : pollFlags) {
+  for (const flags of sqPoll === undefined ? inlineFlags : pollFlags) {
     const polling = sqPoll === undefined ? {} : { pollIdleMillis: sqPoll.idleMillis, ...(sqPoll.cpu === undefined ? {} : { pollCpu: sqPoll.cpu }) };
     verdict = openRing(native, { entries, flags: flags | (ioPoll ? setup.ioPoll : 0), ...polling });
-    if (verdict.kind === "open") return { verdict, note: `ring: ${name}${ioPoll ? ", IOPOLL" : ""}` };
-    if (verdict.errno !== errno.EINVAL) break;
+    if (verdict.kind === "open" || verdict.errno !== errno.EINVAL) break;
   }
-  return { verdict: verdict as RingVerdict, note: "ring: none" };
+  return verdict as RingVerdict;
 }

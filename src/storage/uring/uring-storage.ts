@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { RingwallError } from "../../base/errors.js";
 import { loadNative, type NativeBinding, type NativeWatch } from "../../native/binding.js";
+import { type BackendFeature, off, on } from "../features.js";
 import { probeFlush } from "../flush-probe.js";
 import { isLocked, lockDirectory } from "../lock.js";
 import { nodeClock } from "../node-clock.js";
@@ -143,9 +144,9 @@ interface WriterContext {
 }
 
 function createUringWriter({ native, options, onClosed }: WriterContext, wanted: BlockWriterOptions): UringWriter {
-  const polling = choosePolling(native, options, wanted);
-  const { verdict, note } = chooseRing(native, {
-    entries: Math.max(ringEntriesMin, options.ringEntries ?? ringEntriesDefault), sqPoll: options.sqPoll, setupFlags: options.setupFlags, ioPoll: polling.isOn,
+  const ioPoll = choosePolling(native, options, wanted);
+  const verdict = chooseRing(native, {
+    entries: Math.max(ringEntriesMin, options.ringEntries ?? ringEntriesDefault), sqPoll: options.sqPoll, setupFlags: options.setupFlags, ioPoll: ioPoll.isOn,
   });
   if (verdict.kind === "refused") throw unavailable(refusalText(verdict.errno, verdict.what));
   const { ring } = verdict;
@@ -162,21 +163,15 @@ function createUringWriter({ native, options, onClosed }: WriterContext, wanted:
     throw unavailable(`watching the ring: ${nameOfErrno(-watched)}`);
   };
   const { completion = "wait", registeredBuffers = true, registeredFiles = true } = options;
-  return new UringWriter({ native, ring, memory, completion, registeredBuffers, registeredFiles, ringNotes: [note, ...polling.notes], onClosed }, watch, wanted);
+  return new UringWriter({ native, ring, memory, completion, registeredBuffers, registeredFiles, sqPoll: options.sqPoll, ioPoll, onClosed }, watch, wanted);
 }
 
-interface PollingChoice {
-  readonly isOn: boolean;
-  readonly notes: readonly string[];
-}
-
-function choosePolling(native: NativeBinding, { ioPoll }: UringOptions, { flush }: BlockWriterOptions): PollingChoice {
-  if (ioPoll === undefined) return { isOn: false, notes: [] };
-  const off = (reason: string): PollingChoice => ({ isOn: false, notes: [`IOPOLL: off: ${reason}`] });
+function choosePolling(native: NativeBinding, { ioPoll }: UringOptions, { flush }: BlockWriterOptions): BackendFeature {
+  if (ioPoll === undefined) return off("IOPOLL", "not asked for: it takes a processor while anything is in flight");
   // FSYNC is refused on such a ring.
-  if (flush !== "dsync") return off(`a polled write is made durable by RWF_DSYNC only, and here the method is ${flush}`);
+  if (flush !== "dsync") return off("IOPOLL", `a polled write is made durable by RWF_DSYNC only, and here the method is ${flush}`);
   const verdict = ioPoll === "unprobed" ? { kind: "on" as const } : probePolling(native, ioPoll.directory);
-  return verdict.kind === "on" ? { isOn: true, notes: ["IOPOLL: on"] } : off(verdict.reason);
+  return verdict.kind === "on" ? on("IOPOLL") : off("IOPOLL", verdict.reason);
 }
 
 function unavailable(reason: string): RingwallError {

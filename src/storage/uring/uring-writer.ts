@@ -16,17 +16,20 @@ import { RingwallError } from "../../base/errors.js";
 import { highHalf, lowHalf } from "../../base/numbers.js";
 import { Memory } from "../../format/memory.js";
 import type { NativeBinding, NativeWatch } from "../../native/binding.js";
+import { type BackendFeature, learn, noteOf, notWanted, off } from "../features.js";
 import { closeDescriptors } from "../node-files.js";
 import { fileClosed, OpenFiles, type Handle, type OpenFile } from "../open-files.js";
-import { fuseNote, isFuse } from "../fuse.js";
+import { fuseFlush, isFuse } from "../fuse.js";
 import { runAll } from "../run-all.js";
 import type { BlockWriter, BlockWriterOptions, WritePart, WriterFile, WriterFlush } from "../storage.js";
 import { fromErrno, fromNodeError } from "../system-error.js";
-import { directNote, openForWriting } from "./direct-open.js";
+import { openForWriting } from "./direct-open.js";
 import { entryFlag, errno, fsyncDataOnly, opcode, setup, writeDsync, youngOpcode } from "./kernel-interface.js";
 import { OperationPool, part, type Operation } from "./operation.js";
 import { FileTable, registerMemory } from "./registrations.js";
 import { hasOperation, type Ring } from "./ring.js";
+import type { SqPollOptions } from "./ring-choice.js";
+import { ringFeatures } from "./ring-features.js";
 import { partsMax, Vectors } from "./vectors.js";
 
 /** After this many answers of "again" in a row an operation fails. */
@@ -41,7 +44,8 @@ export interface UringWriterSetup {
   readonly completion: "wait" | "spin";
   readonly registeredBuffers: boolean;
   readonly registeredFiles: boolean;
-  readonly ringNotes: readonly string[];
+  readonly sqPoll: SqPollOptions | undefined;
+  readonly ioPoll: BackendFeature;
   /** Called once everything is freed. */
   readonly onClosed: () => void;
 }
@@ -69,7 +73,7 @@ export class UringWriter implements BlockWriter {
   readonly #operations = new OperationPool();
   readonly #vectors: Vectors;
   readonly #gatherCode: number;
-  readonly #notes: string[];
+  readonly #features: BackendFeature[];
   readonly #afterClose: () => void;
   /** Operations that found no room in the ring, or whose submission the kernel put off. First in, first out. */
   readonly #backlog: Operation[] = [];
@@ -101,18 +105,17 @@ export class UringWriter implements BlockWriter {
     made.native.address(made.memory, halves);
     this.#addressLow = halves[0] as number;
     this.#addressHigh = halves[1] as number;
-    const registered = made.registeredBuffers ? registerMemory(made.native, made.ring, made.memory) : { on: false, note: "registered buffers: off: not wanted" };
-    this.#fixedMemory = registered.on;
+    const registered = made.registeredBuffers ? registerMemory(made.native, made.ring, made.memory) : off("registered buffers", notWanted);
+    this.#fixedMemory = registered.isOn;
     this.#fileTable = new FileTable(made.native, made.ring, made.registeredFiles);
     this.#vectors = new Vectors(made.native, made.memory);
-    this.#gatherCode = registered.on && hasOperation(made.native, made.ring, youngOpcode.writevFixed) ? youngOpcode.writevFixed : opcode.writev;
-    this.#notes = [...made.ringNotes, registered.note, this.#fileTable.note];
-    if (this.#flush !== options.flush) this.#notes.push("flush: separate instead of linked: SQPOLL can't keep a chain together");
+    this.#gatherCode = registered.isOn && hasOperation(made.native, made.ring, youngOpcode.writevFixed) ? youngOpcode.writevFixed : opcode.writev;
+    this.#features = ringFeatures(made, { flushWanted: options.flush, flush: this.#flush, gatherCode: this.#gatherCode, registered: [registered, this.#fileTable.feature] });
     this.#watch = watch(() => this.#onReadable());
   }
 
-  get notes(): readonly string[] {
-    return this.#notes;
+  get features(): readonly BackendFeature[] {
+    return this.#features;
   }
 
   get pollingRing(): number | undefined {
@@ -121,16 +124,16 @@ export class UringWriter implements BlockWriter {
 
   async openFile(path: string): Promise<WriterFile> {
     const needsSync = this.#flush === "dsync" && (await isFuse(path).catch((error: unknown) => { throw fromNodeError(error, { operation: "open to write", path }); }));
-    const { descriptors, note } = await openForWriting({ native: this.#native, path, alignment: this.#alignment, count: this.#writesInFlight });
+    const { descriptors, feature } = await openForWriting({ native: this.#native, path, alignment: this.#alignment, count: this.#writesInFlight });
     if (this.#state !== "open") {
       await closeDescriptors(descriptors, path);
       throw fileClosed();
     }
-    if ((this.#ring.setupFlags & setup.ioPoll) !== 0 && (needsSync || note !== directNote)) {
+    if ((this.#ring.setupFlags & setup.ioPoll) !== 0 && (needsSync || !feature.isOn)) {
       await closeDescriptors(descriptors, path);
-      throw new RingwallError("RINGWALL_UNAVAILABLE", `IOPOLL takes direct, durable writes only; ${needsSync ? fuseNote : note}`, { place: { path }, remedy: "Open the log without { iopoll: true }." });
+      throw new RingwallError("RINGWALL_UNAVAILABLE", `IOPOLL takes direct, durable writes only; ${noteOf(needsSync ? fuseFlush : feature)}`, { place: { path }, remedy: "Open the log without { iopoll: true }." });
     }
-    for (const fact of needsSync ? [note, fuseNote] : [note]) if (!this.#notes.includes(fact)) this.#notes.push(fact);
+    for (const found of needsSync ? [feature, fuseFlush] : [feature]) learn(this.#features, found);
     const file = this.#files.add({ path, descriptors, needsSync });
     for (const handle of file.handles) this.#fileTable.add(handle);
     return file.id;

@@ -4,6 +4,7 @@
 
 import { RingwallError } from "../../../base/errors.js";
 import { chooseStorage } from "../../../storage/choose.js";
+import { noteOf } from "../../../storage/features.js";
 import type { BlockWriter, Storage, StorageFile, WriterFile } from "../../../storage/storage.js";
 import { runRound } from "../caller-round.js";
 import type { Quantiles } from "../samples.js";
@@ -68,7 +69,7 @@ export class StorageLoad {
     this.#buffers = Array.from({ length: options.depth }, () => new Uint8Array(options.bytes));
     this.#slots = this.#buffers.map((_, slot) => slot);
     opened.onWritten((token, error) => { (this.#settle[token] as (error: RingwallError | null) => void)(error); });
-    this.facts = { backend: storage.name, flushMethod: opened.flushMethod, alignment: opened.alignment, notes: opened.writer.notes };
+    this.facts = { backend: storage.name, flushMethod: opened.flushMethod, alignment: opened.alignment, notes: opened.writer.features.map(noteOf) };
   }
 
   static async open(options: StorageLoadOptions): Promise<StorageLoad> {
