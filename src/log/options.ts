@@ -18,6 +18,11 @@ export interface SqpollOption {
   readonly idleMs?: number;
   /** The CPU that the kernel's thread is pinned to. Default: not pinned. */
   readonly cpu?: number;
+  /**
+   * With `lane: "thread"`: whether the lane's thread, which waits by looking at memory, lets others have the processor while it finds nothing. "auto"
+   * where that was seen to help them, which it does where processors are fewer than threads that run; "never" saves those system calls. Default "auto".
+   */
+  readonly yields?: "auto" | "never";
 }
 
 /** What is about to be moved: the owner may trim it instead. */
@@ -130,7 +135,7 @@ export interface ResolvedOptions {
   readonly gatherBytes: number;
   readonly recordBytesMax: number;
   readonly completion: "wait" | "spin";
-  readonly sqpoll: { readonly idleMs: number; readonly cpu: number | undefined } | undefined;
+  readonly sqpoll: { readonly idleMs: number; readonly cpu: number | undefined; readonly yields: "auto" | "never" } | undefined;
   readonly iopoll: boolean;
   readonly ringEntries: number;
   readonly registeredBuffers: boolean;
@@ -269,10 +274,11 @@ function sqpoll(value: boolean | SqpollOption | undefined): ResolvedOptions["sqp
   if (value === undefined || value === false) return undefined;
   if (value === true) return sqpoll({});
   if (typeof value !== "object" || value === null) throw invalid("sqpoll", value, "a boolean or an object such as { idleMs: 1000, cpu: 1 }");
-  rejectUnknown("sqpoll.", value, new Set(["idleMs", "cpu"]));
+  rejectUnknown("sqpoll.", value, new Set(["idleMs", "cpu", "yields"]));
   return {
     idleMs: integer(value, "idleMs", { fallback: idleMillisDefault, min: 1, max: 0x7fff_ffff, prefix: "sqpoll." }),
     cpu: value.cpu === undefined ? undefined : integer(value, "cpu", { fallback: 0, min: 0, max: 65_535, prefix: "sqpoll." }),
+    yields: oneOf(value, "yields", "auto", ["auto", "never"], "sqpoll."),
   };
 }
 
@@ -300,12 +306,12 @@ function flag(options: object, key: string, fallback: boolean): boolean {
   throw invalid(key, value, "true or false");
 }
 
-function oneOf<Choice extends string>(options: object, key: string, fallback: Choice, choices: readonly Choice[]): Choice {
+function oneOf<Choice extends string>(options: object, key: string, fallback: Choice, choices: readonly Choice[], prefix = ""): Choice {
   const value: unknown = (options as Record<string, unknown>)[key];
   if (value === undefined) return fallback;
   const choice = choices.find((candidate) => candidate === value);
   if (choice !== undefined) return choice;
-  throw invalid(key, value, choices.map((candidate) => JSON.stringify(candidate)).join(" or "));
+  throw invalid(prefix + key, value, choices.map((candidate) => JSON.stringify(candidate)).join(" or "));
 }
 
 function rejectUnknown(prefix: string, value: object, names: ReadonlySet<string>): void {

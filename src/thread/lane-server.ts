@@ -16,6 +16,7 @@ import { loadNative } from "../native/binding.js";
 import { nodeClock } from "../storage/node-clock.js";
 import { RingWaker } from "../storage/uring/ring-wake.js";
 import { BoardWriter } from "./board.js";
+import { Courtesy } from "./courtesy.js";
 import { hasRequests, Pace, type Step } from "./pace.js";
 import type { FromLane } from "./port-messages.js";
 import { ProducerSession } from "./producer-session.js";
@@ -29,8 +30,6 @@ const looksPerTime = 1024;
 const statsMillis = 10;
 /** Longer than a block takes and than the application pauses: to sleep and to be woken is some five system calls. */
 const stayingMillisMax = 50;
-/** Then others have the processor, if any wants it. */
-const yieldMillis = 0.5;
 
 type State = "open" | "waiting for space" | "closing" | "closed";
 
@@ -50,6 +49,7 @@ export class LaneServer {
   readonly #isPolled: boolean;
   readonly #yieldProcessor: () => void;
   readonly #pace: Pace;
+  readonly #courtesy: Courtesy;
   readonly #clock = nodeClock();
   readonly #waker: RingWaker | null;
   readonly #relay: ReclaimRelay;
@@ -65,6 +65,7 @@ export class LaneServer {
     this.#waker = pollingRing === undefined ? null : RingWaker.open(pollingRing, () => { this.#wakeByMessage(); });
     const stayingMillis = this.#isPolled ? Math.min(stayingMillisMax, sqpoll?.idleMs ?? 0) : 0;
     this.#pace = new Pace({ stayingMillis, bell: () => this.board.bell, hasRequests: () => log.isReading || hasRequests() });
+    this.#courtesy = new Courtesy(sqpoll?.yields ?? "auto");
     this.#recordBytesMax = recordBytesMax;
     this.#partitions = new ServedPartitions(log, this.board);
     log.watchRetention((names) => { this.#handleRetention(names); });
@@ -138,12 +139,11 @@ export class LaneServer {
       if (now >= this.#statsDue) this.#updateStats();
       const step = this.#pace.next(found, now);
       if (found || step !== "stay") return step;
-      // 1. a durable write ends in a kernel worker bound to this processor; 2. this thread looks for it without a pause; 3. the
-      // worker waits for the scheduler's tick. Longer than a write takes, so that no call is made while all goes well.
       if (lookedSince === 0) lookedSince = now;
-      else if (now - lookedSince >= yieldMillis) {
+      else if (this.#courtesy.isDue(now - lookedSince)) {
         this.#yieldProcessor();
-        lookedSince = now;
+        lookedSince = performance.now();
+        this.#courtesy.handleYield(lookedSince - now);
       }
     }
   }

@@ -243,6 +243,7 @@ const badOptions: readonly [string, unknown[]][] = [
   ["sqpoll", [1, "on", null]],
   ["sqpoll.idleMs", [{ idleMs: 0 }, { idleMs: 1.5 }, { idleMs: "5" }]],
   ["sqpoll.cpu", [{ cpu: -1 }, { cpu: 1.5 }, { cpu: 65_536 }]],
+  ["sqpoll.yields", [{ yields: true }, { yields: "always" }]],
   ["iopoll", [1, "on", null]],
   ["ringEntries", [0, 7, 100, 2 ** 16, 8.5]],
   ["registeredBuffers", [1, "no", null]],
