@@ -9,7 +9,7 @@ import { abortedError, trimmedError } from "./read-errors.js";
 import type { ReadSource } from "./read-source.js";
 import { findSince } from "./read-times.js";
 import { ReadWalk, type WalkOptions } from "./read-walk.js";
-import { sharedTailsOf, type SharedTail } from "./shared-tails.js";
+import { sharedTailsOf, type Claim, type SharedTail, type WaitingTail } from "./shared-tails.js";
 
 export interface BatchesOptions extends WalkOptions {
   /** Milliseconds since 1970: the first record is one of that time or a later one. */
@@ -22,22 +22,30 @@ type Life =
   /** `return` was called: what is pending ends, with no record and no error. */
   | { readonly kind: "ended" };
 
+type Batch = IteratorResult<readonly LogRecord[], undefined>;
+
 const end: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /** Arrays of records, none of them empty. Calls are served one after the other, in order. */
-export class RecordBatches implements AsyncGenerator<readonly LogRecord[], undefined, undefined> {
+export class RecordBatches implements AsyncGenerator<readonly LogRecord[], undefined, undefined>, WaitingTail {
   readonly #source: ReadSource;
   readonly #state: PartitionState;
   readonly #options: BatchesOptions;
   #walk: ReadWalk | null = null;
   /** Of a tail that has begun. */
   #shared: SharedTail | null = null;
+  /** While this tail reads on for those that stand at its place. */
+  #claim: Claim | null = null;
+  /** While another one does: resolves what `next` gave. */
+  #resolve: ((result: Batch | Promise<Batch>) => void) | null = null;
   /** What `since` asks for that no record has met yet; null: nothing. */
   #due: number | null;
   /** Wakes a tail that waits: the caller's signal, or `return`. */
   readonly #wake = new AbortController();
-  readonly #onAbort = (): void => this.#wake.abort();
+  readonly #onAbort = (): void => { this.#end(); };
   #life: Life = { kind: "reading" };
+  /** Calls that are not settled. */
+  #calls = 0;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(source: ReadSource, state: PartitionState, options: BatchesOptions) {
@@ -48,13 +56,14 @@ export class RecordBatches implements AsyncGenerator<readonly LogRecord[], undef
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  next(): Promise<IteratorResult<readonly LogRecord[], undefined>> {
-    return this.#inOrder(() => this.#step());
+  next(): Promise<Batch> {
+    if (this.#calls > 0 || !this.#options.isTail || this.#isEnded() || this.#options.signal?.aborted === true) return this.#inOrder(this.#step);
+    return this.#nextOfTail();
   }
 
   return(): Promise<IteratorReturnResult<undefined>> {
     this.#life = { kind: "ended" };
-    this.#wake.abort();
+    this.#end();
     return this.#inOrder(async () => {
       await this.#release();
       return end;
@@ -74,26 +83,120 @@ export class RecordBatches implements AsyncGenerator<readonly LogRecord[], undef
     await this.return();
   }
 
+  /** Who has read on at this tail's place has done so, or given up. */
+  handleRelease(): void {
+    const resolve = this.#resolve;
+    if (resolve === null) return;
+    let known: readonly LogRecord[] | null;
+    try {
+      known = this.#takeKnown();
+    } catch (error) {
+      this.#resolveBy(() => this.#fail(error));
+      return;
+    }
+    if (known === null) {
+      if (!this.#mustWait()) this.#resolveBy(this.#step);
+      return;
+    }
+    this.#resolve = null;
+    this.#calls--;
+    resolve({ done: false, value: known });
+  }
+
+  /** Whether the tail is to go on has changed: what waits looks. */
+  #end(): void {
+    this.#wake.abort();
+    if (this.#resolve !== null) this.#resolveBy(this.#step);
+  }
+
+  #resolveBy(operation: () => Promise<Batch>): void {
+    const resolve = this.#resolve;
+    this.#resolve = null;
+    const result = operation();
+    void result.then(this.#onSettled, this.#onSettled);
+    resolve?.(result);
+  }
+
   #inOrder<Result>(operation: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(operation);
-    this.#last = result.catch(() => undefined);
+    const isIdle = this.#calls++ === 0;
+    const result = isIdle ? operation() : this.#last.then(operation, operation);
+    this.#last = result.then(this.#onSettled, this.#onSettled);
     return result;
   }
 
-  async #step(): Promise<IteratorResult<readonly LogRecord[], undefined>> {
-    if (this.#life.kind === "ended") return end;
+  /** Runs before whoever awaits the call goes on. */
+  readonly #onSettled = (): void => {
+    this.#calls--;
+    const claim = this.#claim;
+    if (claim === null) return;
+    this.#claim = null;
+    // Not by `#shared`: a tail that has ended is out of it.
+    claim.tail.release(claim);
+  };
+
+  /**
+   * What another tail has read, at once; else by the one that reads on at this place, which is this one if there is none. Hot with many
+   * tails, see `ringwall bench tailers`: but for that one, a batch costs a tail one promise.
+   */
+  #nextOfTail(): Promise<Batch> {
+    if (this.#walk === null) {
+      if (this.#options.since !== undefined) return this.#inOrder(this.#step);
+      this.#walk = new ReadWalk(this.#source, this.#state, this.#options);
+    }
+    this.#shared ??= sharedTailsOf(this.#source).join(this.#state);
+    let known: readonly LogRecord[] | null;
+    try {
+      known = this.#takeKnown();
+    } catch (error) {
+      return this.#inOrder(() => this.#fail(error));
+    }
+    if (known !== null) return Promise.resolve({ done: false, value: known });
+    if (!this.#mustWait()) return this.#inOrder(this.#step);
+    this.#calls++;
+    const waiting = new Promise<Batch>((resolve) => (this.#resolve = resolve));
+    this.#last = waiting;
+    return waiting;
+  }
+
+  /** What another tail has read. Throws when the next record is gone. */
+  #takeKnown(): readonly LogRecord[] | null {
+    const known = this.#shared?.take(this.#walk as ReadWalk) ?? null;
+    if (known === null || this.#due === null) return known;
+    const due = this.#dueOf(known);
+    return due.length > 0 ? due : null;
+  }
+
+  /** Whether another tail reads on from this one's place; if none does anywhere, this one does from now on. */
+  #mustWait(): boolean {
+    const { expected } = this.#walk as ReadWalk;
+    const shared = this.#shared as SharedTail;
+    if (shared.claim === null) {
+      this.#claim = shared.claimFrom(expected);
+      return false;
+    }
+    if (shared.claim.from !== expected) return false;
+    shared.claim.waiting.push(this);
+    return true;
+  }
+
+  readonly #step = async (): Promise<Batch> => {
+    if (this.#isEnded()) return end;
     try {
       const value = await this.#read();
       if (value !== null) return { done: false, value };
     } catch (error) {
-      const wasReturned = this.#isEnded();
-      await this.#release();
-      if (wasReturned) return end;
-      const signal = this.#options.signal;
-      throw signal?.aborted === true ? abortedError(this.#source, this.#state, signal) : error;
+      return this.#fail(error);
     }
     await this.#release();
     return end;
+  };
+
+  async #fail(error: unknown): Promise<Batch> {
+    const wasReturned = this.#isEnded();
+    await this.#release();
+    if (wasReturned) return end;
+    const signal = this.#options.signal;
+    throw signal?.aborted === true ? abortedError(this.#source, this.#state, signal) : error;
   }
 
   async #read(): Promise<readonly LogRecord[] | null> {
@@ -108,6 +211,8 @@ export class RecordBatches implements AsyncGenerator<readonly LogRecord[], undef
       if (due.length > 0) return due;
       if (records.length > 0) continue;
       if (!this.#options.isTail || walk.isComplete) return null;
+      // 1. the walk finds nothing to read; 2. what it has given is truncated; 3. the wait begins, knows that truncation, and never ends.
+      if (walk.isOutdated) continue;
       await this.#source.durableBeyond(this.#state, walk.expected - 1, this.#wake.signal);
     }
   }

@@ -101,12 +101,17 @@ export class ReadWalk {
 
   /** The sequence of the next record. */
   get expected(): number {
-    return this.#cursor.expected;
+    return this.#isStarted || this.#options.from !== undefined ? this.#cursor.expected : this.#state.firstSequence;
   }
 
   /** Those of the partition when the records of the last `next` were looked at. */
   get truncations(): readonly Truncation[] {
     return this.#truncations;
+  }
+
+  /** Whether the partition was truncated or dropped since the records of the last `next` were looked at. */
+  get isOutdated(): boolean {
+    return this.#state.truncations !== this.#truncations || this.#state.life === "dropped";
   }
 
   /** Whether `to` or `limit` is reached. */

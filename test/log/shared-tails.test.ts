@@ -111,8 +111,57 @@ test("records that are written and not durable come to none of them", async () =
   await fill(builder, orders, 3);
   await builder.cut(false);
   const pending = tails.map((tail) => tail.next());
-  while (builder.waiters.length < tails.length) await builder.waited();
+  // One waits for the horizon, and the others for that one.
+  while (builder.waiters.length < 1) await builder.waited();
   builder.makeDurable();
   for (const next of pending) assert.deepEqual((await next).value!.map(({ seq }) => seq), [4, 5, 6]);
   await Promise.all(tails.map((tail) => tail.return(undefined)));
+});
+
+test("of tails that wait at one place, each can be left or aborted alone, also the one that reads for the others", async () => {
+  await using builder = await LaneBuilder.create();
+  const orders = builder.partition("orders");
+  await fill(builder, orders, 3);
+  await builder.cut();
+  const abort = new AbortController();
+  const tails = Array.from({ length: 6 }, (_, at) => tailBatches(builder, orders, { from: 1, signal: at === 2 ? abort.signal : undefined })) as [Tail, Tail, Tail, Tail, Tail, Tail];
+  await Promise.all(tails.map((tail) => follow(tail, 1, 3)));
+  const [reading, left, aborted, ...others] = tails;
+  const pending = tails.map((tail) => tail.next());
+  while (builder.waiters.length < 1) await builder.waited();
+  await left.return(undefined);
+  assert.deepEqual(await pending[1], { done: true, value: undefined });
+  abort.abort(new Error("enough"));
+  await assert.rejects(pending[2]!, { code: "RINGWALL_ABORTED" });
+  await assert.rejects(() => aborted.next().then(({ done }) => { assert.ok(done); throw new Error("ended"); }), /ended/);
+  await reading.return(undefined);
+  assert.deepEqual(await pending[0], { done: true, value: undefined });
+  // Another one waits now for all that are left.
+  while (builder.waiters.length < 1) await builder.waited();
+  await fill(builder, orders, 2);
+  await builder.cut();
+  const before = builder.files.reads;
+  for (const next of pending.slice(3)) assert.deepEqual((await next).value!.map(({ seq }) => seq), [4, 5]);
+  assert.equal(builder.files.reads, before + 1);
+  await Promise.all(others.map((tail) => tail.return(undefined)));
+  assert.equal(sharedTailsOf(builder).bytes, 0);
+});
+
+test("calls of `next` that overlap are answered in order by a tail that waits for another one, and after it was left", async () => {
+  await using builder = await LaneBuilder.create();
+  const orders = builder.partition("orders");
+  await fill(builder, orders, 1);
+  await builder.cut();
+  const reading = tailBatches(builder, orders, { from: 2 });
+  const waiting = tailBatches(builder, orders, { from: 2 });
+  const [first, second, third] = [reading.next(), waiting.next(), waiting.next(), waiting.next()].slice(1) as [ReturnType<Tail["next"]>, ReturnType<Tail["next"]>, ReturnType<Tail["next"]>];
+  for (let seq = 2; seq <= 3; seq++) {
+    await fill(builder, orders, 1);
+    await builder.cut();
+    assert.deepEqual((await (seq === 2 ? first : second)).value!.map((record) => record.seq), [seq]);
+  }
+  const ending = waiting.return(undefined);
+  assert.deepEqual(await third, { done: true, value: undefined });
+  await ending;
+  await reading.return(undefined);
 });
