@@ -152,6 +152,8 @@ async function print(workload, chosen, say) {
   else for (const row of [...result.rows, ...result.absent.map(({ name, reason }) => ({ bench: "peers", group: workload.name, contender: name, reason }))]) console.log(JSON.stringify(row));
 }
 
+// Ending by itself, the process removes what it wrote.
+for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143]]) process.once(signal, () => process.exit(code));
 try {
   await main();
 } catch (error) {
