@@ -46,6 +46,10 @@ export class LaneServer {
   #course: "going on" | "waiting" = "waiting";
   /** When they are; infinity while they are up to date. */
   #statsDue = Number.POSITIVE_INFINITY;
+  /** Where nobody looks at the clock before. One for ever: a timer is garbage. */
+  readonly #statsTimer = setTimeout(() => {
+    if (this.#statsDue !== Number.POSITIVE_INFINITY) this.#updateStats();
+  }, statsMillis).unref();
   readonly #isPolled: boolean;
   readonly #yieldProcessor: () => void;
   readonly #pace: Pace;
@@ -219,9 +223,7 @@ export class LaneServer {
 
   #scheduleStats(): void {
     this.#statsDue = performance.now() + statsMillis;
-    setTimeout(() => {
-      if (this.#statsDue !== Number.POSITIVE_INFINITY) this.#updateStats();
-    }, statsMillis).unref();
+    this.#statsTimer.refresh();
   }
 
   #updateStats(): void {
