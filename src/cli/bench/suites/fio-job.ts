@@ -8,7 +8,7 @@ import { CommandError } from "../../report-failure.js";
 import type { Quantiles } from "../samples.js";
 
 export interface FioRequest {
-  readonly job: "write-1m" | "write-1m-dsync" | "write-4k-dsync" | "read-1m";
+  readonly job: "write-1m" | "write-1m-dsync" | "write-4k-dsync" | "read-1m" | "randread-4k" | "randread-4k-deep";
   /** Exists. fio's file is left in it. */
   readonly directory: string;
   readonly bytes: number;
@@ -54,7 +54,7 @@ export async function runFio({ job, directory, bytes, seconds, engine, signal }:
 function figuresOf(text: string, job: FioRequest["job"]): FioFigures {
   const parsed = JSON.parse(text.slice(text.indexOf("{"))) as { readonly jobs: readonly [{ readonly read: FioSide; readonly write: FioSide; readonly error: number }] };
   const [{ read, write }] = parsed.jobs;
-  const side = job === "read-1m" ? read : write;
+  const side = job.startsWith("write") ? write : read;
   const micros = (percentile: string): number => (side.clat_ns.percentile?.[percentile] ?? 0) / 1000;
   return {
     megabytesPerSecond: side.bw_bytes / 1e6,

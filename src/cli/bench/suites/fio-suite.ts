@@ -1,15 +1,16 @@
-// The suite `fio`: the log beside fio on the same file system, in three workloads that ask the device for the same.
+// The suite `fio`: the log beside fio on the same file system, in workloads that ask the device for the same.
 
 import fs from "node:fs";
 import type { Partition } from "../../../log/partition.js";
-import type { Log } from "../../../log/log.js";
+import { Log } from "../../../thread/log.js";
 import type { BenchContext } from "../bench-run.js";
 import { LogContender } from "../log-contender.js";
 import { logFactsOf, logOptionsOf, type LogFlags } from "../log-settings.js";
 import { makePayloads } from "../payloads.js";
 import { scanFigures, timedOpen } from "../timed-open.js";
 import { Trimmer } from "../trimmer.js";
-import { oneSegmentFor, writeAndKill } from "../unclean-log.js";
+import { oneSegmentFor, writeAndClose, writeAndKill } from "../unclean-log.js";
+import { coldGetRound } from "./cold-gets.js";
 import { demandFio, runFio, type FioRequest } from "./fio-job.js";
 import { backendsOf, closeLogs, openLog, type OpenedLog } from "./log-entrant.js";
 import type { Entrant, Group, OpenGroup, Suite, SuiteFlags } from "./suite.js";
@@ -35,6 +36,7 @@ export const fioSuite: Suite<FioFlags> = {
     { path: "operationsPerSecond", title: "operations/s", digits: 0 },
     { path: "micros.p50", title: "p50 µs", digits: 0, isCompared: true },
     { path: "micros.p99", title: "p99 µs", digits: 0, isCompared: true },
+    { path: "deviceBytesPerGet", title: "device B/get", digits: 0 },
   ],
   groups: (flags) => {
     demandFio();
@@ -42,6 +44,8 @@ export const fioSuite: Suite<FioFlags> = {
       { name: "bulk: fio writes 1 MiB, 8 at once, also with O_DSYNC; the log enqueues and syncs", open: (context) => openBeside(["write-1m", "write-1m-dsync"], flags, context, bulkOn) },
       { name: "single: fio writes 4 KiB with O_DSYNC; the log appends, one caller", open: (context) => openBeside(["write-4k-dsync"], flags, context, singleOn) },
       { name: "reading: fio reads 1 MiB, 8 at once; the log recovers", open: (context) => openReading(flags, context) },
+      { name: "get: fio reads 4 KiB at random, one at a time; the log gets records that are not cached", open: (context) => openGets({ job: "randread-4k", depth: 1 }, flags, context) },
+      { name: "get: fio reads 4 KiB at random, 16 at once; 16 calls of get", open: (context) => openGets({ job: "randread-4k-deep", depth: 16 }, flags, context) },
     ] satisfies Group[];
   },
 };
@@ -146,6 +150,46 @@ async function openReading(flags: FioFlags, context: BenchContext): Promise<Open
     fio.discard();
   };
   return { entrants, close };
+}
+
+interface GetsAtDepth {
+  readonly job: FioRequest["job"];
+  /** As the job's. */
+  readonly depth: number;
+}
+
+async function openGets({ job, depth }: GetsAtDepth, flags: FioFlags, context: BenchContext): Promise<OpenGroup> {
+  const { place } = context;
+  const { bytes, recordBytes } = flags;
+  const fio = fioEntrant(job, flags, context);
+  const logs: OpenedLog[] = [];
+  const close = async (): Promise<void> => {
+    await closeLogs(place, logs);
+    fio.discard();
+  };
+  try {
+    const entrants = [fio.entrant];
+    for (const backend of backendsOf(flags.backend)) {
+      const directory = place.fresh("gets");
+      const options = logOptionsOf({ ...flags, backend });
+      await writeAndClose({ directory, bytes, recordBytes, options });
+      const log = await Log.open(directory, { ...options, readOnly: true });
+      logs.push({ log, directory });
+      const request = { directory, partition: log.partition("bench"), recordBytes, depth };
+      entrants.push({
+        name: backend,
+        settings: { backend, bytes, recordBytes, depth },
+        reference: fio.entrant.name,
+        // How reads are made is known after the first one.
+        get facts() { return logFactsOf(log); },
+        round: (seconds, isStopped) => coldGetRound({ ...request, seconds, isStopped }),
+      });
+    }
+    return { entrants, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 /** With a file of its own, laid out by a short run before the rounds. */

@@ -168,7 +168,7 @@ const suites: readonly SuiteCommand[] = [
   },
   {
     name: "fio",
-    description: "the log beside fio on the same file system: bulk writes, single durable writes, reading; needs fio",
+    description: "the log beside fio on the same file system: bulk writes, single durable writes, recovery, `get` past the page cache; needs fio",
     example: "ringwall bench fio --dir . --bytes 1GiB",
     seconds: 5,
     repeat: 3,
