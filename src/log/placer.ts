@@ -14,7 +14,7 @@ import type { LaneStats } from "./lane-stats.js";
 import { payloadBytes, type ControlOperation, type DropOperation, type GroupEffect, type MovedItem, type MoveOperation, type PlacedItem, type PlacedRecord, type PlacedTruncation, type RecordsOperation, type TrimItem, type TrimsOperation } from "./operation.js";
 import { truncationSince } from "./read-place.js";
 import type { Tail } from "./tail.js";
-import { WordRange } from "./word-range.js";
+import type { WordRange } from "./word-range.js";
 
 /** A fragment is worth its header from this size on. */
 const fragmentBytesMin = 512;
@@ -40,8 +40,9 @@ export class Placer {
     const frameOffset = block.cursor - block.start;
     const place = beginFrame(block, bytes | dataKind, state.id, sequence, time - index.baseTime);
     if (typeof data === "string") tail.memory.text.write(data, place, bytes, "utf8");
-    else if (data instanceof WordRange) copyRange(block, place, data);
-    else copyBytes(block, place, data, bytes);
+    // Asked the other way round, the whole chain of prototypes would be walked for each record.
+    else if (data instanceof Uint8Array) copyBytes(block, place, data, bytes);
+    else copyRange(block, place, data);
     segment.holdsData = true;
     const slot = slotOf(state, index);
     if (index.growing.note(slot, sequence, block.fileOffset + frameOffset, bytes, time)) index.growing.addEntry(slot, sequence, block.fileOffset, frameOffset);

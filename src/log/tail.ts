@@ -413,7 +413,7 @@ export class Tail {
     };
     this.#previousChecksum = encodeBlockHeader(this.memory, block.start, header, seed, block.fileOffset);
     index.noteBlock(block.fileOffset, block.blockBytes, block.sequence, epoch, this.#previousChecksum);
-    this.commit.handleSubmitted(block.sequence);
+    this.commit.handleSubmitted(block.sequence, block.blockBytes, block.waiterCount);
     this.#window[block.sequence % windowSize] = block;
     this.uncovered = (block.flags & (blockFlag.beacon | blockFlag.seal)) === 0;
     stats.handleSubmitted(block.blockBytes, block.recordCount);

@@ -39,7 +39,7 @@ export function ringFeatures({ ring, sqPoll, ioPoll, completion }: RingFacts, { 
     ...registered,
     linkedFlush(flushWanted, flush),
     on("vectored writes", gatherCode === youngOpcode.writevFixed ? "WRITEV_FIXED" : "WRITEV"),
-    on("completion", completionText(has(setup.ioPoll) && !isPolled, completion)),
+    on("completion", has(setup.ioPoll) && !isPolled ? "looks at the device on every turn" : completionText(isPolled, completion)),
   ];
 }
 
@@ -49,9 +49,9 @@ function pollText(sqPoll: SqPollOptions | undefined): string {
   return `sleeps after ${String(idleMillis)} ms and is woken by io_uring_enter, ${cpu === undefined ? "not pinned" : `pinned to CPU ${String(cpu)}`}`;
 }
 
-function completionText(isPolledFor: boolean, completion: "wait" | "spin"): string {
-  if (isPolledFor) return "looks at the device on every turn";
-  return completion === "spin" ? "looks for 1 ms, then waits for the ring's descriptor" : "waits for the ring's descriptor";
+function completionText(isPolled: boolean, completion: "wait" | "spin"): string {
+  if (completion === "spin") return "looks for 1 ms, then waits for the ring's descriptor";
+  return isPolled ? "waits for the ring's descriptor" : "waits for the ring's descriptor; while two writes are in flight, looks for 0.3 ms first";
 }
 
 function linkedFlush(wanted: WriterFlush, flush: WriterFlush): BackendFeature {

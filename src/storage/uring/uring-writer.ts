@@ -8,8 +8,7 @@
 // A link and not a hard link: behind a hard link the sync returns 0 after a short write. An unlinked sync in the same
 // submission doesn't wait for the write at all.
 //
-// Completions come through `reap`, or through the watched descriptor when the loop is idle. It never spins, except for
-// the bounded time that `completion: "spin"` asks for.
+// Completions come through `reap`, or through the watched descriptor when the loop is idle, or through a bounded spin (spin.ts).
 
 import { assert } from "../../base/assert.js";
 import { RingwallError } from "../../base/errors.js";
@@ -30,12 +29,11 @@ import { FileTable, registerMemory } from "./registrations.js";
 import { hasOperation, type Ring } from "./ring.js";
 import type { SqPollOptions } from "./ring-choice.js";
 import { ringFeatures } from "./ring-features.js";
+import { Spin } from "./spin.js";
 import { partsMax, Vectors } from "./vectors.js";
 
 /** After this many answers of "again" in a row an operation fails. */
 const stallsMax = 16;
-/** How long `completion: "spin"` polls after the latest submit before it waits for the descriptor. */
-const spinMillis = 1;
 
 export interface UringWriterSetup {
   readonly native: NativeBinding;
@@ -64,7 +62,8 @@ export class UringWriter implements BlockWriter {
   readonly #addressLow: number;
   readonly #addressHigh: number;
   readonly #polled: boolean;
-  readonly #spins: boolean;
+  /** Null under SQPOLL, whose kernel thread needs the processor. */
+  readonly #spin: Spin | null;
   /** Polled I/O: nothing completes, and the descriptor never turns readable, unless this thread looks at the device. */
   readonly #looks: boolean;
   readonly #watch: NativeWatch;
@@ -81,8 +80,6 @@ export class UringWriter implements BlockWriter {
   #inFlight = 0;
   #delivered = 0;
   #keepsAlive = false;
-  #spinning = false;
-  #spinUntil = 0;
   #state: "open" | "closing" | "closed" = "open";
   #closed: Promise<void> | null = null;
   #onIdle: (() => void) | null = null;
@@ -98,7 +95,7 @@ export class UringWriter implements BlockWriter {
     this.#afterClose = made.onClosed;
     this.#polled = (made.ring.setupFlags & setup.sqPoll) !== 0;
     this.#looks = (made.ring.setupFlags & (setup.ioPoll | setup.sqPoll)) === setup.ioPoll;
-    this.#spins = this.#looks || made.completion === "spin";
+    this.#spin = this.#spinFor(made);
     // The polling thread may take a chain in two bites, and nothing would tell: see #submit.
     this.#flush = this.#polled && options.flush === "linked" ? "separate" : options.flush;
     const halves = new Uint32Array(2);
@@ -157,7 +154,7 @@ export class UringWriter implements BlockWriter {
     operation.start = start;
     operation.bytes = bytes;
     this.#start(operation);
-    if (this.#spins) this.#spinOn();
+    this.#spin?.handleSubmitted();
   }
 
   writeTogether(id: WriterFile, position: number, parts: readonly WritePart[]): void {
@@ -180,7 +177,7 @@ export class UringWriter implements BlockWriter {
     this.#beginWrite(operation, file, position);
     operation.bytes = at - position;
     this.#start(operation);
-    if (this.#spins) this.#spinOn();
+    this.#spin?.handleSubmitted();
   }
 
   #beginWrite(operation: Operation, file: OpenFile, position: number): void {
@@ -438,20 +435,17 @@ export class UringWriter implements BlockWriter {
     });
   }
 
-  #spinOn(): void {
-    this.#spinUntil = performance.now() + spinMillis;
-    if (this.#spinning) return;
-    this.#spinning = true;
-    setImmediate(this.#spin);
+  #spinFor({ native, completion }: UringWriterSetup): Spin | null {
+    const way = this.#looks ? "device" : completion === "spin" ? "asked" : "busy";
+    if (way === "busy" && this.#polled) return null;
+    return new Spin({
+      way,
+      yieldProcessor: () => { native.yieldProcessor(); },
+      inFlight: () => this.#inFlight,
+      look: () => {
+        if (this.#looks && this.#inFlight > 0) this.#ring.poll();
+        this.#onReadable();
+      },
+    });
   }
-
-  readonly #spin = (): void => {
-    if (this.#looks) this.#ring.poll();
-    this.#onReadable();
-    // A completion may need a kernel worker on this very processor, which would wait for the scheduler's tick, 4 ms.
-    if (this.#inFlight > 0) this.#native.yieldProcessor();
-    if (this.#inFlight > 0 && performance.now() < this.#spinUntil) setImmediate(this.#spin);
-    else if (this.#inFlight > 0 && this.#looks) setTimeout(this.#spin, 1);
-    else this.#spinning = false;
-  };
 }
