@@ -89,7 +89,10 @@ export interface LogOptions {
   readonly gatherBytes?: number;
   /** Largest record, bytes, up to 1 GiB. Default 64 MiB. */
   readonly recordBytesMax?: number;
-  /** How completions are awaited on io_uring: on the ring's descriptor, or spinning for a bounded time first. Default "wait". */
+  /**
+   * How completions are awaited on io_uring. "wait" (default): asleep on the ring's descriptor, but for a bounded time while two or more
+   * writes are under way. "spin": looking for a bounded time in any case.
+   */
   readonly completion?: "wait" | "spin";
   /** A kernel thread that submits without system calls. Default off. */
   readonly sqpoll?: boolean | SqpollOption;
