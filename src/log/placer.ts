@@ -137,6 +137,7 @@ export class Placer {
   #placeMovedFragment(operation: MoveOperation, { state, sequence, payload }: MovedItem): boolean {
     const rest = payload.length - operation.itemBytes;
     const whole = frameHeaderBytes + roundUp8(rest);
+    if (operation.itemBytes === 0 && whole > this.#tail.frameBytesMax) this.#tail.keepTogether(this.#frameBytesOfRecord(rest));
     const block = this.#tail.blockWith(whole <= this.#tail.frameBytesMax ? whole : frameHeaderBytes + fragmentBytesMin);
     if (block === null) return false;
     const bytes = Math.min(rest, block.limit - block.cursor - frameHeaderBytes);
@@ -186,8 +187,12 @@ export class Placer {
   /** Bytes of all frames of an operation, at most: the first fragment of a record is shorter than a block. */
   #frameBytesOf({ items }: RecordsOperation): number {
     let bytes = 0;
-    for (const item of items) bytes += roundUp8(payloadBytes(item)) + frameHeaderBytes * (2 + Math.ceil(payloadBytes(item) / this.#tail.frameBytesMax));
+    for (const item of items) bytes += this.#frameBytesOfRecord(payloadBytes(item));
     return bytes;
+  }
+
+  #frameBytesOfRecord(payloadBytes: number): number {
+    return roundUp8(payloadBytes) + frameHeaderBytes * (2 + Math.ceil(payloadBytes / this.#tail.frameBytesMax));
   }
 
   /** The truncation whose frame stands at `offset` of the segment. */

@@ -132,6 +132,20 @@ onEachBackend("reclaim", (backend) => {
     });
   });
 
+  test("copies in fragments begin in a segment that holds all of them: no segment is linked to its neighbour", async () => {
+    const directory = freshPath();
+    await withLog(directory, { ...options, backend }, async (log) => {
+      const old = log.partition("old");
+      for (let at = 1; at <= 12; at++) await old.append(Buffer.alloc(200_000, at));
+      const fresh = log.stats()[0]!.segments;
+      await age(log, 8);
+      await until(() => log.stats()[0]!.bytesMoved >= 12 * 200_000 && log.stats()[0]!.segmentsReclaimed >= fresh);
+      for (let at = 1; at <= 12; at++) assert.deepEqual(Buffer.from((await old.get(at))!.data), Buffer.alloc(200_000, at));
+    });
+    const linked = laneFiles(directory, ".index").filter((name) => (fs.readFileSync(path.join(directory, "lane-00", name))[120]! & 1) !== 0);
+    assert.deepEqual(linked, []);
+  });
+
   test("readers in the middle of a segment that goes read on with the copies", async () => {
     const directory = freshPath();
     await withLog(directory, { ...options, backend }, async (log) => {
