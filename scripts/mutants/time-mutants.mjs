@@ -4,7 +4,7 @@ export const timeMutants = [
   {
     name: "retention takes what is written anew",
     breaks: "A segment that is given up takes the sequences that were truncated in it, and with them the records that were written anew behind it.",
-    edits: [{ file: "src/log/retention-totals.ts", find: "let last = run === undefined ? 0 : lastLiveIn(state, index.segment, run.lastSequence, false);", replace: "let last = run?.lastSequence ?? 0;" }],
+    edits: [{ file: "src/log/retention-totals.ts", find: "let last = run === undefined ? 0 : lastLive(state, index.segment, run.lastSequence, false);", replace: "let last = run?.lastSequence ?? 0;" }],
     catchers: [{ test: "log/retention.test", name: "truncated records don't stand" }],
   },
   {

@@ -5,7 +5,8 @@
 
 import { assert } from "../base/assert.js";
 import { inOneGo, type Slices } from "../base/slices.js";
-import { entryDistanceBytes, placeAtOrBefore, type PartitionRun, type RecordPlace, type RunNumbers, type SegmentRuns } from "./segment-runs.js";
+import type { RecordPlace, RunNumbers } from "../format/index-file.js";
+import { entryDistanceBytes, placeAtOrBefore, type PartitionRun, type SegmentRuns } from "./segment-runs.js";
 
 /** A row is 64 bytes, as a line of the processor's cache is: a record touches one. */
 const rowNumbers = 8;

@@ -2,7 +2,8 @@
 //
 // An object of its own and no row of the segment's runs: there are few, and a partition may have several in a segment.
 
-import { entryDistanceBytes, placeAtOrBefore, type PartitionRun, type RecordPlace, type RunNumbers } from "./segment-runs.js";
+import type { RecordPlace, RunNumbers } from "../format/index-file.js";
+import { entryDistanceBytes, placeAtOrBefore, type PartitionRun } from "./segment-runs.js";
 
 /** About what an object and its entries take. */
 const stretchBytes = 200;

@@ -4,9 +4,10 @@
 import { assert } from "../base/assert.js";
 import type { Slices } from "../base/slices.js";
 import { pageBytes } from "../format/block.js";
+import type { RecordPlace } from "../format/index-file.js";
 import type { GrowingRuns, RunNumberColumns } from "./growing-runs.js";
 import { NumberColumn } from "./number-column.js";
-import { countUpTo, placeAtOrBefore, type PartitionRun, type RecordPlace, type SegmentRuns } from "./segment-runs.js";
+import { countUpTo, placeAtOrBefore, type PartitionRun, type SegmentRuns } from "./segment-runs.js";
 
 /** Frames begin at multiples of it. */
 const frameAlignment = 8;

@@ -5,10 +5,11 @@
 
 import { assert } from "../base/assert.js";
 import { inOneGo, type Slices } from "../base/slices.js";
+import type { RunNumbers } from "../format/index-file.js";
 import { GrowingRun, GrowingRuns } from "./growing-runs.js";
 import { MovedStretch } from "./moved-stretch.js";
 import { PackedRuns } from "./packed-runs.js";
-import { countUpTo, type RunNumbers, type SegmentRuns } from "./segment-runs.js";
+import { countUpTo, type SegmentRuns } from "./segment-runs.js";
 
 /** From `offset` in the segment file on, blocks are of `epoch`. */
 export interface EpochStart {

@@ -3,28 +3,10 @@
 // Runs are keyed by an integer, and iterated by ascending keys. growing-runs.ts holds those of a segment that is being
 // filled, packed-runs.ts those of a sealed one. Pure.
 
+import type { RecordPlace, RunNumbers } from "../format/index-file.js";
+
 /** A partition gets a new entry when its last one lies at least this many bytes back: a read walks no further. */
 export const entryDistanceBytes = 32 * 1024;
-
-/** Where a record lies: the block's offset in the segment file, and the frame's offset from the block's start. */
-export interface RecordPlace {
-  readonly sequence: number;
-  readonly blockOffset: number;
-  readonly frameOffset: number;
-}
-
-/** The numbers of a run. */
-export interface RunNumbers {
-  /** First and last sequence in this segment; 0 and 0 when truncation left none. */
-  readonly firstSequence: number;
-  readonly lastSequence: number;
-  /** Records and payload bytes ever written here, dead ones included. */
-  readonly records: number;
-  readonly payloadBytes: number;
-  /** Milliseconds since 1970 of the first and the newest record. */
-  readonly firstTime: number;
-  readonly lastTime: number;
-}
 
 /** One partition's part of one segment, as it is when it is looked at. */
 export interface PartitionRun extends RunNumbers {

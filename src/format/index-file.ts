@@ -40,18 +40,22 @@ const u32Max = 0xffff_ffff;
 const runsPerSlice = 1024;
 const bytesPerSlice = 128 * 1024;
 
-export interface StoredPlace {
+/** Where a record lies: the block's offset in the segment file, and the frame's offset from the block's start. */
+export interface RecordPlace {
   readonly sequence: number;
   readonly blockOffset: number;
   readonly frameOffset: number;
 }
 
-/** One partition's part of the segment. */
-export interface StoredRun {
+/** The numbers of a run: one partition's part of the segment. */
+export interface RunNumbers {
+  /** First and last sequence in this segment; 0 and 0 when truncation left none. */
   readonly firstSequence: number;
   readonly lastSequence: number;
+  /** Records and payload bytes ever written here, dead ones included. */
   readonly records: number;
   readonly payloadBytes: number;
+  /** Milliseconds since 1970 of the first and the newest record. */
   readonly firstTime: number;
   readonly lastTime: number;
 }
@@ -63,7 +67,7 @@ interface SourceRuns {
   at(place: number): SourceRun;
 }
 
-type SourceRun = StoredRun & { readonly entryCount: number; entry(index: number): StoredPlace };
+type SourceRun = RunNumbers & { readonly entryCount: number; entry(index: number): RecordPlace };
 
 export interface IndexSource {
   readonly segment: number;
@@ -87,9 +91,9 @@ export interface IndexTarget {
   readonly epochs: { readonly offset: number; readonly epoch: number }[];
   readonly voids: { readonly from: number; readonly to: number }[];
   /** The entries that follow are the run's. */
-  restoreRun(partition: number, run: StoredRun): void;
+  restoreRun(partition: number, run: RunNumbers): void;
   /** A stretch of moved records; the entries that follow are its own. */
-  restoreStretch(partition: number, run: StoredRun): void;
+  restoreStretch(partition: number, run: RunNumbers): void;
   restoreEntry(sequence: number, blockOffset: number, frameOffset: number): void;
 }
 

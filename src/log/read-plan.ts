@@ -5,7 +5,8 @@
 // are long enough to be worth a second read. Owns no I/O.
 
 import { roundUp8 } from "../base/numbers.js";
-import { countUpTo, entryDistanceBytes, type PartitionRun, type RecordPlace } from "../core/segment-runs.js";
+import { countUpTo, entryDistanceBytes, type PartitionRun } from "../core/segment-runs.js";
+import type { RecordPlace } from "../format/index-file.js";
 import { frameBytes } from "../format/frame.js";
 
 /** Reading on is cheaper than a second read up to here: some ten microseconds of copying. */

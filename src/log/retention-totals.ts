@@ -4,7 +4,7 @@
 // elsewhere by now, somebody else has trimmed it, and it is counted anew out of the indexes. It counts what was written;
 // truncated records count until their segment goes. Records that were moved on count as copies once the segment is gone in which they were fresh.
 
-import { lastLive as lastLiveIn } from "../core/living-segment.js";
+import { lastLive } from "../core/living-segment.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import { findRecord } from "./read-place.js";
@@ -65,12 +65,12 @@ export class RetentionTotals {
     // Segments come in order: whatever was fresh before these copies is known by now.
     const known = firstFresh.get(state.id) ?? Number.POSITIVE_INFINITY;
     for (const stretch of index.moved.get(state.id) ?? []) {
-      if (stretch.lastSequence < known && lastLiveIn(state, index.segment, stretch.lastSequence, true) >= total.first) total.bytes += stretch.payloadBytes;
+      if (stretch.lastSequence < known && lastLive(state, index.segment, stretch.lastSequence, true) >= total.first) total.bytes += stretch.payloadBytes;
     }
     const fresh = index.runs.get(state.id);
     if (fresh === undefined || fresh.firstSequence === 0) return;
     firstFresh.set(state.id, Math.min(known, fresh.firstSequence));
-    if (lastLiveIn(state, index.segment, fresh.lastSequence, false) >= total.first) total.bytes += fresh.payloadBytes;
+    if (lastLive(state, index.segment, fresh.lastSequence, false) >= total.first) total.bytes += fresh.payloadBytes;
   }
 
   /** The last sequence in segments up to `last` that the partition can give up so that `bytesMin` stay; null: none. Counts as if it had. */
@@ -83,7 +83,7 @@ export class RetentionTotals {
       const { index: { segment }, run, isMoved } = home;
       if (total.bytes - run.payloadBytes < bytesMin) break;
       total.bytes -= run.payloadBytes;
-      surplus = Math.min(home.last, lastLiveIn(state, segment, run.lastSequence, isMoved));
+      surplus = Math.min(home.last, lastLive(state, segment, run.lastSequence, isMoved));
       total.first = surplus + 1;
     }
     return surplus;
@@ -91,10 +91,10 @@ export class RetentionTotals {
 }
 
 /** The last sequence that the partition has alive in the segment; 0: none. */
-export function lastLive(index: SegmentIndex, state: PartitionState): number {
+export function lastLiveOf(index: SegmentIndex, state: PartitionState): number {
   const run = index.runs.get(state.id);
-  let last = run === undefined ? 0 : lastLiveIn(state, index.segment, run.lastSequence, false);
+  let last = run === undefined ? 0 : lastLive(state, index.segment, run.lastSequence, false);
   // Of moved records all are older than what is fresh beside them.
-  for (const stretch of index.moved.get(state.id) ?? []) last = Math.max(last, lastLiveIn(state, index.segment, stretch.lastSequence, true));
+  for (const stretch of index.moved.get(state.id) ?? []) last = Math.max(last, lastLive(state, index.segment, stretch.lastSequence, true));
   return last;
 }

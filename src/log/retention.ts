@@ -13,7 +13,7 @@ import { segmentName } from "../format/names.js";
 import { readIndexHeaders } from "../recovery/index-headers.js";
 import type { Clock } from "../storage/storage.js";
 import type { Lane } from "./lane.js";
-import { lastLive, RetentionTotals } from "./retention-totals.js";
+import { lastLiveOf, RetentionTotals } from "./retention-totals.js";
 import { trimCursors } from "./trim-cursors.js";
 
 export interface LogRetentionOptions {
@@ -201,7 +201,7 @@ export class LogRetention {
     await this.#trim(lane, statesOf(this.#lane(lane), index), (state) => {
       const rule = this.#rule(lane, state);
       if (rule.isKept || (reason.kind === "age" && rule.maxAgeMs !== reason.maxAgeMs)) return 0;
-      const sequence = lastLive(index, state) + 1;
+      const sequence = lastLiveOf(index, state) + 1;
       this.#totals[lane]?.handleTrim(state, index, sequence);
       return sequence;
     });

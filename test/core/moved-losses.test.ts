@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { settleMoved } from "#src/core/moved-losses.js";
 import { PartitionTable } from "#src/core/partition-table.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
-import type { RunNumbers } from "#src/core/segment-runs.js";
+import type { RunNumbers } from "#src/format/index-file.js";
 
 function numbers(firstSequence: number, lastSequence: number): RunNumbers {
   return { firstSequence, lastSequence, records: lastSequence - firstSequence + 1, payloadBytes: 100, firstTime: 1, lastTime: 1 };
