@@ -52,6 +52,24 @@ export const space = [
     catchers: [lives],
   },
   {
+    name: "a group without end",
+    breaks: "A group that never ends is kept in memory however long it is: such a log exhausts the heap of whoever opens it.",
+    edits: [{ file: "src/core/pending-group.ts", find: "return this.frameCount >= groupFramesMax;", replace: "return false;" }],
+    catchers: [{ test: "core/replay.test", name: "a group that never ends" }],
+  },
+  {
+    name: "a batch that is never read again",
+    breaks: "A batch of more frames than a group may have is acknowledged, and the next opening takes it for damage.",
+    edits: [{ file: "src/log/atomic-group.ts", find: "if (frames <= groupFramesMax) return;", replace: "if (frames > 0) return;" }],
+    catchers: [{ test: "log/round-trip.test", name: "as many records as a group" }],
+  },
+  {
+    name: "copies over segments' ends",
+    breaks: "A copy in fragments goes over the end of a segment and links it with the next: neither can be freed alone.",
+    edits: [{ file: "src/log/placer.ts", find: "if (operation.itemBytes === 0 && whole > this.#tail.frameBytesMax) this.#tail.keepTogether(", replace: "if (operation.itemBytes < 0) this.#tail.keepTogether(" }],
+    catchers: [{ test: "log/reclaim.test", name: "copies in fragments" }],
+  },
+  {
     name: "freed without copies",
     breaks: "Segments at the head go although their live records were not moved on.",
     edits: [{ file: "src/log/reclaim.ts", find: "if (!(await this.#move(await this.#roundOf(segments)))) return;", replace: "" }],

@@ -1,5 +1,6 @@
 // Frames of a group whose end has not come yet: numbers, not payloads. A large batch waits here for its last frame. Pure.
 
+import { groupFramesMax } from "../format/frame.js";
 import type { SegmentIndex } from "./segment-index.js";
 
 /** What replay needs of one frame. One object is reused for all frames of a lane. */
@@ -27,6 +28,11 @@ export class PendingGroup {
 
   get frameCount(): number {
     return this.#numbers.length / numbersPerFrame;
+  }
+
+  /** No writer makes a longer group: what goes on here never ends, and would take the heap. */
+  get isFull(): boolean {
+    return this.frameCount >= groupFramesMax;
   }
 
   /** Of all its frames. */

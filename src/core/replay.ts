@@ -7,7 +7,7 @@
 
 import { isStorable, joinHalves, roundUp8, storedNumberMax } from "../base/numbers.js";
 import { decodeCheckpoint, decodePartitionName, storedTruncationsMax, type CheckpointEntry } from "../format/checkpoint.js";
-import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax, movedTimeBytes } from "../format/frame.js";
+import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax, groupFramesMax, movedTimeBytes } from "../format/frame.js";
 import type { Memory } from "../format/memory.js";
 import { LostDefinitions } from "./lost-definitions.js";
 import { LossLedger } from "./loss-ledger.js";
@@ -213,8 +213,8 @@ export class Replay {
     if (this.#checkpointDue) this.#missCheckpoint();
     const continued = hasFlag(frame.kindAndFlags, frameFlag.groupContinued);
     const goesOn = hasFlag(frame.kindAndFlags, frameFlag.groupGoesOn);
-    if (this.#group.kind === "open" && !continued) {
-      this.#contradict("a group breaks off without a new epoch");
+    if (this.#group.kind === "open" && (!continued || this.#group.group.isFull)) {
+      this.#contradict(continued ? `a group has more than ${String(groupFramesMax)} frames` : "a group breaks off without a new epoch");
       this.handleGap(0);
       // Giving the group up went through its frames: `#frame` is the last of them.
       this.#read(run, at);

@@ -35,6 +35,9 @@ export const frameKind = {
   drop: 7,
 } as const;
 
+/** Frames of a group at most: whoever scans keeps what it needs of each of them until the last one comes. */
+export const groupFramesMax = 1_048_576;
+
 /** In front of a moved record's bytes: when the record was appended, milliseconds since 1970. */
 export const movedTimeBytes = 8;
 

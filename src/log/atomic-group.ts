@@ -5,7 +5,10 @@
 
 import type { PartitionState, PartitionTable } from "../core/partition-table.js";
 import { RingwallError } from "../base/errors.js";
+import { roundUp8 } from "../base/numbers.js";
+import { blockHeaderBytes } from "../format/block.js";
 import { truncationBytes } from "../format/checkpoint.js";
+import { frameHeaderBytes, groupFramesMax } from "../format/frame.js";
 import { hasTableRoom, partitionTruncationsMax, type LaneSizes } from "./lane-limits.js";
 import { outsideError } from "./log-arguments.js";
 import type { PlacedItem } from "./operation.js";
@@ -43,10 +46,11 @@ export function demandTruncationRoom(state: PartitionState, table: PartitionTabl
   });
 }
 
-/** Gives every record its sequence. Truncations that take nothing away are left out. */
-export function placedItems(items: readonly GroupItem[]): PlacedItem[] {
+/** Gives every record its sequence. Truncations that take nothing away are left out. Throws RINGWALL_RECORD_TOO_LARGE where the group has too many frames. */
+export function placedItems(items: readonly GroupItem[], sizes: LaneSizes): PlacedItem[] {
   // First what can fail: no sequence is lost then.
   const bytes = items.map(({ data }) => (data === undefined ? null : typeof data === "function" ? data() : asBytes(data)));
+  demandFewFrames(bytes, sizes);
   const placed: PlacedItem[] = [];
   for (const [at, { state, truncate }] of items.entries()) {
     if (truncate === undefined) placed.push({ kind: "record", state, sequence: ++state.lastSequence, data: bytes[at] as Uint8Array });
@@ -56,4 +60,19 @@ export function placedItems(items: readonly GroupItem[]): PlacedItem[] {
     }
   }
   return placed;
+}
+
+/** 1. a group with more frames is acknowledged; 2. the process ends; 3. recovery takes it for one that never ends, which is damage. */
+function demandFewFrames(records: readonly (Uint8Array | null)[], { bufferBytes }: LaneSizes): void {
+  const blockFrameBytes = bufferBytes - blockHeaderBytes;
+  let frames = 0;
+  for (const record of records) {
+    const bytes = frameHeaderBytes + roundUp8(record?.length ?? 0);
+    // Of fragments the first lies where a block has room left, and others end with the space that is prepared: half of them are whole blocks at least.
+    frames += bytes <= blockFrameBytes ? 1 : 2 + 2 * Math.ceil(bytes / blockFrameBytes);
+  }
+  if (frames <= groupFramesMax) return;
+  throw new RingwallError("RINGWALL_RECORD_TOO_LARGE", `the ${String(records.length)} items of the batch may take ${String(frames)} frames, the limit is ${String(groupFramesMax)}`, {
+    remedy: "Split the batch.",
+  });
 }

@@ -247,7 +247,7 @@ export class Lane {
   async appendAtomic(group: readonly GroupItem[]): Promise<number[]> {
     this.#demandOpen();
     demandPossible(group, this.table, this.settings);
-    const items = placedItems(group);
+    const items = placedItems(group, this.settings);
     // Of truncations that take nothing away, an earlier one may be on its way.
     const done = items.length === 0 ? this.sync() : this.#queueRecords(items, 0);
     copyWhatWaits(this.#queue.last, items);

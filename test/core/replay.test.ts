@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Replay } from "#src/core/replay.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
-import { frameBytes, frameFlag, frameHeaderBytes } from "#src/format/frame.js";
+import { frameBytes, frameFlag, frameHeaderBytes, groupFramesMax } from "#src/format/frame.js";
 import { Memory } from "#src/format/memory.js";
 import { checkpoint, define, drop, entry, fragments, group, record, trim, truncate, type TestFrame } from "../recovery/log-builder.js";
 
@@ -231,6 +231,19 @@ test("a gap makes losses of what would be contradictions, and the next checkpoin
     { partition: 1, firstSequence: 2, lastSequence: 3 },
     { partition: 3, firstSequence: 1, lastSequence: 2 },
   ]);
+});
+
+test("a group that never ends is kept up to the limit of a group and no further; what follows it is read", () => {
+  const lane = new Lane().block([...checkpoint([entry(1, "a", 0)])]);
+  const goesOn = (count: number): TestFrame[] => Array.from({ length: count }, () => ({ ...record(1, 1, ""), flags: frameFlag.groupContinued | frameFlag.groupGoesOn }));
+  lane.block([{ ...record(1, 1, ""), flags: frameFlag.groupGoesOn }, ...goesOn(2 ** 16 - 1)]);
+  for (let frames = 2 ** 16; frames < groupFramesMax; frames += 2 ** 16) lane.block(goesOn(2 ** 16));
+  assert.deepEqual([lane.replay.groupOpen, lane.replay.contradictions], [true, []]);
+  lane.block(goesOn(1));
+  assert.equal(lane.replay.groupOpen, false);
+  assert.match(lane.replay.contradictions[0]!.reason, /more than 1048576 frames/);
+  lane.block([...goesOn(1), { ...record(1, 1, ""), flags: frameFlag.groupContinued }, record(1, 1, "fresh")]);
+  assert.equal(lane.replay.table.byId(1)!.lastSequence, 1);
 });
 
 test("contradictions are kept to a bounded number", () => {

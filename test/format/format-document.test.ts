@@ -12,7 +12,7 @@ import { SegmentIndex } from "#src/core/segment-index.js";
 import { blockBytesMax, blockFlag, blockHeaderBytes, encodeBlockHeader, pageBytes } from "#src/format/block.js";
 import { countedNumberMax, storedNumberMax } from "#src/base/numbers.js";
 import { checkpointPayloads, partitionNameBytesMax, storedTruncationsMax } from "#src/format/checkpoint.js";
-import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax } from "#src/format/frame.js";
+import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax, groupFramesMax } from "#src/format/frame.js";
 import { encodeIndexFile, indexHeaderBytes } from "#src/format/index-file.js";
 import { portableKernels } from "#src/format/kernels.js";
 import { Memory } from "#src/format/memory.js";
@@ -84,6 +84,7 @@ test("the constants are the code's", () => {
     "number at most": storedNumberMax,
     "base time at most": countedNumberMax,
     "truncations of a partition at most": storedTruncationsMax,
+    "frames of a group at most": groupFramesMax,
   };
   assert.deepEqual(Object.fromEntries(table(["constant", "value"]).map((row) => [row["constant"]!, Number(row["value"])])), code);
 });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { groupFramesMax } from "#src/format/frame.js";
 import type { Log, LogRecord } from "#src/index.js";
 import { contents, crashCopy, freshPath, onEachBackend, refused, seeded, small, withLog, type Backend } from "./log-fixture.js";
 
@@ -131,6 +132,22 @@ onEachBackend("round trip", (backend) => {
     await withLog(directory, { backend }, async (log) => {
       const record = await log.partition("big").get(1);
       assert.ok(Buffer.from(record!.data).equals(big));
+    });
+  });
+
+  test("a batch of as many records as a group may have frames is there after a crash; one more is refused without a trace", async () => {
+    const directory = freshPath();
+    const batch = new Array<string>(groupFramesMax).fill("");
+    await withLog(directory, { backend, bufferBytes: 1024 ** 2, recordBytesMax: 2 * 1024 ** 2 }, async (log) => {
+      const partition = log.partition("p");
+      await refused("RINGWALL_RECORD_TOO_LARGE", () => partition.appendBatch([...batch, ""]));
+      // A record in fragments counts as all that it may take.
+      await refused("RINGWALL_RECORD_TOO_LARGE", () => partition.appendBatch([...batch.slice(5), new Uint8Array(2 * 1024 ** 2)]));
+      assert.equal(partition.lastSeq, 0);
+      assert.deepEqual(await partition.appendBatch(batch), { first: 1, last: groupFramesMax });
+      await withLog(crashCopy(directory), { backend, readOnly: true }, async (copy) => {
+        assert.deepEqual([copy.info.recovery[0]!.verdict, copy.partition("p").lastSeq], ["clean", groupFramesMax]);
+      });
     });
   });
 
