@@ -73,6 +73,18 @@ for (const { backend, skip } of backends) {
       assert.equal(numberAt(documents[1] ?? {}, "ratios.to"), "1 tail");
     });
 
+    test("reclaim: every pattern leaves live records in old segments, and they are moved where that is on", async () => {
+      const documents = await documentsOf(["reclaim", "--backend", backend, "--callers", "64", "--bytes", "4096", "--live", "4MiB", "--segment-bytes", "1MiB", "--buffer-bytes", "64KiB", "--seconds", "0.5", ...quick]);
+      const patterns = ["oldest-kept", "one-trimmed", "at-random", "in-turn", "lifetimes"];
+      demandSuite(documents, { bench: "reclaim", contenders: patterns.flatMap(() => ["reclaim", "no reclaim"]), rounds: 2, worked: ["recordsPerSecond", "ackMicros.p99", "deviceBytesPerByte", "diskBytesPerLiveByte.p50", "seconds"] });
+      for (const document of documents) {
+        const moved = numberAt(document, "median.movedBytesPerByte") as number;
+        if (document["contender"] === "no reclaim") assert.equal(moved, 0, String(document["group"]));
+      }
+      assert.ok(documents.some((document) => (numberAt(document, "median.segmentsReclaimed") as number) > 0), "something was moved");
+      assert.equal((await runBench(["reclaim", "--backend", backend, "--patterns", "none", ...quick])).code, 2);
+    });
+
     test("partitions: ratios to the first", async () => {
       const documents = await documentsOf(["partitions", "--backend", backend, "--callers", "4", "--partitions", "1,50", ...callers]);
       demandSuite(documents, { bench: "partitions", contenders: ["1 partition", "50 partitions"], rounds: 2, worked: appendFigures });

@@ -108,6 +108,20 @@ const suites: readonly SuiteCommand[] = [
     load: async () => (await import("./tailers-suite.js")).tailersSuite,
   },
   {
+    name: "reclaim",
+    description: "what moving live records costs: bytes moved, disk use and the callers, with reclaim and without, under patterns of trims",
+    example: "ringwall bench reclaim --dir . --patterns lifetimes,at-random",
+    seconds: 5,
+    repeat: 3,
+    options: (command) => withLogOptions(command)
+      .option("--bytes <bytes>", "of each record", atMost(recordBytesMax, parsePositiveBytes), 1024)
+      .option("--callers <n>", "how many at once", atMost(callersMax, parseSequence), 256)
+      .option("--live <bytes>", "payload that stays alive, about", atMost(64 * 1024 ** 3, parsePositiveBytes), 32 * 1024 ** 2)
+      .option("--factor <n>", "what the kept segments may take of the live bytes", Number, 2)
+      .option("--patterns <list>", "oldest-kept, one-trimmed, at-random, in-turn, lifetimes (default: all)", (text: string) => text.split(",").map((name) => name.trim())),
+    load: async () => (await import("./reclaim-suite.js")).reclaimSuite,
+  },
+  {
     name: "modes",
     description: "each feature of the backend alone, on and off",
     example: "ringwall bench modes --dir . --features sqpoll,completion",

@@ -1,0 +1,142 @@
+// The suite `reclaim`: what it costs that live records are moved out of old segments. Callers append beside trims that leave old
+// segments partly alive; rounds with reclaim and without it alternate, each on a log of its own.
+
+import { CommandError } from "../../report-failure.js";
+import { runRound } from "../caller-round.js";
+import type { AppendFigures } from "../contender.js";
+import { logFactsOf, logOptionsOf, type LogFlags } from "../log-settings.js";
+import { makePayloads } from "../payloads.js";
+import { quantilesOf } from "../samples.js";
+import { backendsOf, closeLogs, everyCallOf, openLog, type OpenedLog } from "./log-entrant.js";
+import type { Entrant, Group, Suite, SuiteFlags } from "./suite.js";
+import { TrimmedLoad, trimPatterns, type TrimPattern } from "./trimmed-load.js";
+
+export interface ReclaimFlags extends SuiteFlags, LogFlags {
+  readonly backend: "auto" | "uring" | "fs";
+  readonly bytes: number;
+  readonly callers: number;
+  readonly live: number;
+  readonly factor: number;
+  readonly patterns?: readonly string[];
+}
+
+export interface ReclaimFigures extends AppendFigures {
+  /** Payload moved for each byte of payload that was appended. */
+  readonly movedBytesPerByte: number;
+  /** Bytes on the device for each byte of payload that was appended. */
+  readonly deviceBytesPerByte: number;
+  /** Kept segments, for each byte of payload that is alive. */
+  readonly diskBytesPerLiveByte: { readonly p50: number; readonly max: number };
+  readonly segmentsReclaimed: number;
+  readonly segmentsKept: number;
+}
+
+const segmentBytes = 8 * 1024 ** 2;
+const warmUpSecondsMax = 60;
+const warmUpRoundSeconds = 0.25;
+
+export const reclaimSuite: Suite<ReclaimFlags> = {
+  measures: [
+    { path: "movedBytesPerByte", title: "moved/byte", digits: 2 },
+    { path: "diskBytesPerLiveByte.p50", title: "disk/live", digits: 2 },
+    { path: "diskBytesPerLiveByte.max", title: "max", digits: 2 },
+    { path: "recordsPerSecond", title: "records/s", digits: 0, isCompared: true },
+    { path: "ackMicros.p50", title: "p50 µs", digits: 0 },
+    { path: "ackMicros.p99", title: "p99 µs", digits: 0, isCompared: true },
+  ],
+  groups: (flags) => backendsOf(flags.backend).flatMap((backend) => patternsOf(flags).map((pattern): Group => ({
+    name: `${backend}, ${pattern.name}`,
+    open: async ({ place }) => {
+      const logs: OpenedLog[] = [];
+      const options = { segmentBytes, ...logOptionsOf({ ...flags, backend }) };
+      for (const reclaim of [{ factor: flags.factor }, false] as const) logs.push(await openLog(place, { ...options, reclaim }));
+      const entrants = logs.map((opened, at) => entrantOf({ opened, pattern, flags, isOn: at === 0, segmentBytes: options.segmentBytes }));
+      return { entrants, close: () => closeLogs(place, logs) };
+    },
+  }))),
+};
+
+function patternsOf({ patterns = trimPatterns.map(({ name }) => name) }: ReclaimFlags): TrimPattern[] {
+  return patterns.map((wanted) => {
+    const pattern = trimPatterns.find(({ name }) => name === wanted);
+    if (pattern === undefined) throw new CommandError(`--patterns: there is no ${JSON.stringify(wanted)}; known are ${trimPatterns.map(({ name }) => name).join(", ")}`);
+    return pattern;
+  });
+}
+
+interface ReclaimEntrant {
+  readonly opened: OpenedLog;
+  readonly pattern: TrimPattern;
+  readonly flags: ReclaimFlags;
+  readonly isOn: boolean;
+  readonly segmentBytes: number;
+}
+
+function entrantOf(setup: ReclaimEntrant): Entrant {
+  const { opened, pattern, isOn, flags: { callers, bytes, live, factor } } = setup;
+  const load = new TrimmedLoad(opened.log, pattern, { bytes, records: Math.ceil(live / bytes) });
+  return {
+    name: isOn ? "reclaim" : "no reclaim",
+    settings: { callers, bytes, live, factor, partitions: pattern.partitions, segmentBytes: setup.segmentBytes },
+    facts: logFactsOf(opened.log),
+    ...(isOn ? { reference: "no reclaim", prepare: (isStopped) => warmUp(setup, load, isStopped) } : {}),
+    round: (seconds, isStopped) => round(setup, load, seconds, isStopped),
+  };
+}
+
+/** Until the whole log was written anew once: from then on as much is moved as ever will be. */
+async function warmUp(setup: ReclaimEntrant, load: TrimmedLoad, isStopped: () => boolean): Promise<object> {
+  const { opened: { log }, flags: { live, factor } } = setup;
+  const started = performance.now();
+  const written = (): number => log.stats()[0]?.blockBytes ?? 0;
+  while (written() < 2 * factor * live && performance.now() - started < warmUpSecondsMax * 1000 && !isStopped()) await round(setup, load, warmUpRoundSeconds, isStopped);
+  return { seconds: (performance.now() - started) / 1000, megabytes: written() / 1e6 };
+}
+
+async function round({ opened: { log }, flags, isOn, segmentBytes }: ReclaimEntrant, load: TrimmedLoad, seconds: number, isStopped: () => boolean): Promise<ReclaimFigures> {
+  const { callers, bytes } = flags;
+  await load.fill();
+  const stats = (): ReturnType<typeof log.stats>[number] => log.stats()[0] as ReturnType<typeof log.stats>[number];
+  let before = stats();
+  let after = before;
+  let isOpen = false;
+  const ratios: number[] = [];
+  const window = await runRound({ callers, everyCall: everyCallOf(callers), items: makePayloads(bytes), appenders: load.fresh }, {
+    seconds,
+    isStopped,
+    onOpen: () => {
+      before = stats();
+      isOpen = true;
+    },
+    onShut: () => {
+      after = stats();
+      isOpen = false;
+    },
+    onTick: () => {
+      load.trim();
+      if (isOpen) ratios.push((stats().segmentsKept * segmentBytes) / (load.liveRecords() * bytes));
+    },
+  });
+  await load.settled();
+  // Without reclaim nothing ever comes back, and the disk ends.
+  if (!isOn) await load.trimAll();
+  const records = window.calls;
+  const blocks = after.blocks - before.blocks;
+  const { p50, max } = quantilesOf([Float64Array.from(ratios)], 1);
+  return {
+    recordsPerSecond: records / window.seconds,
+    megabytesPerSecond: (records * bytes) / window.seconds / 1e6,
+    ackMicros: window.ackMicros,
+    blocks,
+    recordsPerBlock: records / blocks,
+    cpuMicrosPerRecord: window.cpuMicros / records,
+    rssBytesMax: window.rssBytesMax,
+    othersCores: window.othersCores,
+    seconds: window.seconds,
+    movedBytesPerByte: (after.bytesMoved - before.bytesMoved) / (records * bytes),
+    deviceBytesPerByte: (after.blockBytes - before.blockBytes) / (records * bytes),
+    diskBytesPerLiveByte: { p50, max },
+    segmentsReclaimed: after.segmentsReclaimed - before.segmentsReclaimed,
+    segmentsKept: after.segmentsKept,
+  };
+}
