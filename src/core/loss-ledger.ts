@@ -32,10 +32,17 @@ export class LossLedger {
   /** Since the last checkpoint: frames known to be missing, and sequences that holes proved lost. */
   #missingFrames = 0;
   #provenSequences = 0;
+  /** Frames were missing before the last checkpoint. */
+  #missedBefore = false;
 
-  /** False when something may be lost that no range names. */
-  get exact(): boolean {
-    return this.#certain && this.#missingFrames === this.#provenSequences;
+  /**
+   * False when something may be lost that no range names. `unnamed`: sequences that are lost beside the ranges here, each of which had a
+   * frame: moved records. As many frames as sequences are missing: then no frame is left that could have been anything else. A frame
+   * that is missing before the last checkpoint may have been one of `unnamed`, so that they prove nothing about those behind it.
+   */
+  isExact(unnamed: number): boolean {
+    if (!this.#certain) return false;
+    return this.#missingFrames === this.#provenSequences || (!this.#missedBefore && this.#missingFrames === this.#provenSequences + unnamed);
   }
 
   /** `count` frames are missing; infinity when nobody knows how many. */
@@ -50,6 +57,7 @@ export class LossLedger {
 
   /** A checkpoint names the state of every partition: whatever was lost before it is known now. */
   handleCheckpoint(): void {
+    if (this.#missingFrames > 0) this.#missedBefore = true;
     this.#missingFrames = 0;
     this.#provenSequences = 0;
   }

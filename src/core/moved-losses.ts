@@ -8,8 +8,14 @@ import type { PartitionTable } from "./partition-table.js";
 import type { SegmentIndex } from "./segment-index.js";
 import { merged, without, type SequenceRange } from "./sequence-ranges.js";
 
+export interface SettledLosses {
+  readonly lost: LostSequences[];
+  /** Sequences among them that the fresh records do not tell. */
+  readonly unnamed: number;
+}
+
 /** `lost`: what the fresh records tell. `indexes`: of all kept segments, in order. */
-export function settleMoved(lost: readonly LostSequences[], table: PartitionTable, indexes: readonly SegmentIndex[]): LostSequences[] {
+export function settleMoved(lost: readonly LostSequences[], table: PartitionTable, indexes: readonly SegmentIndex[]): SettledLosses {
   const firstFresh = new Map<number, number>();
   for (const { runs } of indexes) {
     for (const [id, { firstSequence }] of runs) if (firstSequence > 0) firstFresh.set(id, Math.min(firstSequence, firstFresh.get(id) ?? Number.POSITIVE_INFINITY));
@@ -18,13 +24,15 @@ export function settleMoved(lost: readonly LostSequences[], table: PartitionTabl
   const named = new Map<number, SequenceRange[]>();
   for (const { partition, firstSequence, lastSequence } of lost) push(named, partition, { first: firstSequence, last: lastSequence });
   const all: LostSequences[] = [];
+  let unnamed = 0;
   for (const { id, firstSequence, lastSequence } of table) {
     const below = { first: firstSequence, last: Math.min(lastSequence, (firstFresh.get(id) ?? Number.POSITIVE_INFINITY) - 1) };
     for (const { first, last } of without(merged([...(named.get(id) ?? []), below]), merged(copies.get(id) ?? []))) {
       all.push({ partition: id, firstSequence: first, lastSequence: last });
+      for (const rest of without([{ first, last }], merged([...(named.get(id) ?? [])]))) unnamed += rest.last - rest.first + 1;
     }
   }
-  return all;
+  return { lost: all, unnamed };
 }
 
 /** By partition: the sequences that have a copy which a reader of the damaged lane takes (read-place.ts). */

@@ -364,6 +364,7 @@ class LaneRecovery {
     const contradictions = [...(pass.laterEpoch === null ? [] : [pass.laterEpoch]), ...replay.contradictions].map(
       ({ segment, offset, reason }): DamagedRange => ({ segment, path: segmentPath(this.#options.directory, segment), from: offset, to: offset, reason }),
     );
+    const { lost, unnamed } = settleMoved(salvage.lost, replay.table, [...before, ...salvage.segments.map(({ index }) => index)]);
     this.#notes.push(`${row.label}: ${row.why}`);
     return this.#laneOf(attempt, salvage.segments, Math.max(salvage.lastBlock, horizon) + 1, {
       verdict: "damaged",
@@ -372,8 +373,8 @@ class LaneRecovery {
       firstInvalidBlock: this.#cutOf(pass),
       discardedBlocks: [],
       damaged: [...salvage.damaged, ...contradictions],
-      lost: settleMoved(salvage.lost, replay.table, [...before, ...salvage.segments.map(({ index }) => index)]).map((range) => named(range, replay.table)),
-      lostExact: salvage.lostExact && before.length === start,
+      lost: lost.map((range) => named(range, replay.table)),
+      lostExact: replay.losses.isExact(unnamed) && before.length === start,
     });
   }
 

@@ -40,7 +40,6 @@ export interface Salvage {
   readonly damaged: readonly DamagedRange[];
   /** As far as the fresh records tell. */
   readonly lost: readonly LostSequences[];
-  readonly lostExact: boolean;
 }
 
 export async function salvageLane(options: SalvageOptions): Promise<Salvage> {
@@ -115,7 +114,7 @@ class LaneSalvage {
     // Nothing tells what stood in a file behind the last block.
     else if ([...pass.missing, ...blank].some(({ segment }) => segment >= this.#place.segment)) this.#miss(0, Number.POSITIVE_INFINITY);
     replay.finish();
-    return { segments: this.#segments, lastBlock: this.#nextBlock - 1, damaged: this.#damaged, lost: replay.losses.ranges(replay.table), lostExact: replay.losses.exact };
+    return { segments: this.#segments, lastBlock: this.#nextBlock - 1, damaged: this.#damaged, lost: replay.losses.ranges(replay.table) };
   }
 
   async #takeBlock(mark: BlockMark): Promise<void> {

@@ -18,7 +18,7 @@ function lossesWith(copies: number): unknown {
   const indexes = [1, 2, 3].map((segment) => new SegmentIndex(segment, 0, 4096));
   indexes[1]!.restoreRun(1, numbers(3, 6));
   indexes[copies - 1]!.restoreStretch(1, numbers(1, 5));
-  return settleMoved([{ partition: 1, firstSequence: 4, lastSequence: 4 }], table, indexes).map(({ firstSequence, lastSequence }) => [firstSequence, lastSequence]);
+  return settleMoved([{ partition: 1, firstSequence: 4, lastSequence: 4 }], table, indexes).lost.map(({ firstSequence, lastSequence }) => [firstSequence, lastSequence]);
 }
 
 test("a copy covers a loss where it lies behind the fresh records, and not where fresh ones were appended after it: it is of a record that was truncated", () => {

@@ -110,6 +110,31 @@ describe("a lane with moved records", () => {
     });
   });
 
+  test("the report swears to lost copies that no checkpoint follows, when every missing frame is one of them, and not else", async () => {
+    for (const [what, isFreed, damagedFrames, exact] of [
+      ["one copy", true, [1], true],
+      ["two copies", true, [1, 2], true],
+      ["a copy and a trim", true, [1, 3], false],
+      ["a copy whose record is there", false, [1], false],
+    ] as const) {
+      await withLog(async (log) => {
+        log.rotate();
+        log.block([define(1, "a"), record(1, 1, "one"), record(1, 2, "two"), record(1, 3, "three")]);
+        log.rotate([entry(1, "a", 3)]);
+        const copies = log.block([moved(1, 1, "one"), moved(1, 2, "two"), moved(1, 3, "three"), trim(1, 1), record(1, 4, "four")]);
+        log.block([record(1, 5, "five")]);
+        if (isFreed) {
+          log.laneRecord = { ...log.laneRecord, firstSegment: 2 };
+          rmSync(log.path(1));
+        }
+        for (const frame of damagedFrames) flip(log, 2, copies.frames[frame]! + 12);
+        const { report } = await recover(log, { readOnly: true });
+        assert.deepEqual([report.verdict, report.lostExact], ["damaged", exact], what);
+        assert.deepEqual(report.lost.map(({ firstSequence, lastSequence }) => [firstSequence, lastSequence]), !isFreed ? [] : damagedFrames.length === 2 && exact ? [[2, 3]] : [[2, 2]], what);
+      });
+    }
+  });
+
   test("a whole block of copies is gone: each of them is named", async () => {
     await withLog(async (log) => {
       buildFreed(log);
