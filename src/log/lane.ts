@@ -18,6 +18,7 @@ import { later, newAcknowledgement, resolveOfLast } from "./acknowledgement.js";
 import { demandPossible, placedItems, type GroupItem } from "./atomic-group.js";
 import type { BlockBuffer, Resolve } from "./block-buffer.js";
 import { Conditions } from "./conditions.js";
+import { Drains } from "./drains.js";
 import { laneFeatures } from "./lane-features.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneSettings } from "./lane-settings.js";
@@ -67,7 +68,7 @@ export class Lane {
   readonly #conditions = new Conditions();
   /** Durable segments whose index is being written. */
   readonly #sealing = new Set<LaneSegment>();
-  readonly #drains: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
+  readonly #drains = new Drains({ isClear: () => this.#queue.length === 0, defer: (action) => { this.settings.storage.clock.defer(action); } });
   readonly #acknowledgesAtOnce: boolean;
 
   #state: LaneState = { kind: "open" };
@@ -306,10 +307,9 @@ export class Lane {
   async drain(): Promise<void> {
     if (this.#state.kind === "poisoned") throw this.#state.error;
     if (this.#queue.length === 0) return;
-    await new Promise<void>((resolve, reject) => {
-      this.#drains.push({ resolve, reject });
-      this.#settle();
-    });
+    const drained = this.#drains.wait();
+    this.#settle();
+    await drained;
   }
 
   /** Ends the current segment: the next block begins a new one. */
@@ -451,7 +451,7 @@ export class Lane {
     this.#tail.submitClosed();
     while (this.#queue.first !== undefined && this.#place(this.#queue.first)) this.#queue.shift();
     if (this.#tail.holdsFrames && !this.#turnEndScheduled) this.#scheduleTurnEnd();
-    if (this.#queue.length === 0) for (const { resolve } of this.#drains.splice(0)) resolve();
+    this.#drains.release();
     this.#conditions.check();
   }
 
@@ -573,7 +573,7 @@ export class Lane {
     const { operations, unheard } = this.#queue.refuse(this.#state.kind === "closing");
     for (const operation of operations) refuseOperation(operation, error);
     if (unheard) this.#closeFailure = error;
-    for (const { reject } of this.#drains.splice(0)) reject(error);
+    this.#drains.fail(error);
   }
 
   /** A write or flush failed: what is pending is unknown, nothing more is accepted, nothing is retried. */
@@ -584,7 +584,7 @@ export class Lane {
     this.#timers.cancel();
     this.#tail.failWaiters(error);
     for (const operation of this.#queue.clear()) refuseOperation(operation, error);
-    for (const { reject } of this.#drains.splice(0)) reject(error);
+    this.#drains.fail(error);
     this.shelf.fail(error);
     this.#conditions.check();
   }

@@ -8,9 +8,11 @@ import type { MessagePort } from "node:worker_threads";
 import { RingwallError } from "../base/errors.js";
 import { newAcknowledgement, resolveOfLast } from "../log/acknowledgement.js";
 import type { BackupProgress, BackupReport } from "../log/backup/backup.js";
+import { Drains } from "../log/drains.js";
 import type { ResolvedReclaim } from "../log/options.js";
 import { askOwner, tellOwner } from "../log/reclaim-owner.js";
 import { asBytes, copied } from "../log/record-data.js";
+import { nodeClock } from "../storage/node-clock.js";
 import { WakeableRing } from "../storage/uring/ring-wake.js";
 import { AnswerReader } from "./answer-ring.js";
 import type { BoardReader } from "./board.js";
@@ -49,6 +51,7 @@ export interface ConnectionOptions {
   readonly reclaim: ResolvedReclaim | null;
 }
 
+const clock = nodeClock();
 const noBytes = new Uint8Array(0);
 const unanswered = -1;
 
@@ -65,7 +68,7 @@ export class Connection {
   readonly #reads = new Map<number, ReadWaiter>();
   readonly #backups = new Map<number, BackupWaiter>();
   readonly #reclaim: ResolvedReclaim | null;
-  readonly #drains: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
+  readonly #drains = new Drains({ isClear: () => this.#outbox.length === 0, defer: (action) => { clock.defer(action); } });
   #state: State = { kind: "open" };
   #nextToken = 0;
   #nextRead = 1;
@@ -143,7 +146,7 @@ export class Connection {
   async drain(): Promise<void> {
     if (this.#state.kind === "ended" && this.#state.error.code === "RINGWALL_POISONED") throw this.#state.error;
     if (this.#outbox.length === 0) return;
-    await new Promise<void>((resolve, reject) => { this.#drains.push({ resolve, reject }); });
+    await this.#drains.wait();
   }
 
   /** Ends this producer, or the log; resolves once everything accepted is durable, and rejects where that was not possible. */
@@ -264,7 +267,7 @@ export class Connection {
     }
     this.#publish();
     if (before > this.#outbox.length) this.#release(before - this.#outbox.length);
-    if (this.#outbox.length === 0) for (const { resolve } of this.#drains.splice(0)) resolve();
+    this.#drains.release();
   }
 
   /** True once all of it is sent; false when the ring is full, and a message comes when that is over. */
@@ -426,7 +429,7 @@ export class Connection {
     this.#reads.clear();
     for (const [, { reject }] of this.#backups) reject(error);
     this.#backups.clear();
-    for (const { reject } of this.#drains.splice(0)) reject(error);
+    this.#drains.fail(error);
     this.#port.close();
     this.#ring?.close();
     this.#onEnd?.(outcome);

@@ -230,9 +230,10 @@ onEachBackend("segments", (backend) => {
   });
 });
 
-test("100 000 partitions: opened, appended to, trimmed one by one and recovered; what is dead goes, what lives is found", async () => {
+test("100 000 partitions: opened, appended to, trimmed one by one, some dropped, and recovered; what is dead goes, what lives is found", async () => {
   const directory = freshPath();
   const names = Array.from({ length: 100_000 }, (_, index) => `p${index}`);
+  const dropped = names.filter((_, index) => index % 10 === 3);
   await withLog(directory, {}, async (log) => {
     await enqueueMany(log, names, "x");
     log.rotate();
@@ -247,16 +248,21 @@ test("100 000 partitions: opened, appended to, trimmed one by one and recovered;
     assert.equal(log.stats()[0]!.segmentsKept, 3, "one partition still lives in the first segment");
     await trim(99_999, 100_000);
     assert.equal(log.stats()[0]!.segmentsKept, 2);
+    for (let at = 0; at < dropped.length; at += 5000) await Promise.all(dropped.slice(at, at + 5000).map((name) => log.partition(name).drop()));
+    assert.equal(log.stats()[0]!.partitions, 90_000);
   });
   await withLog(directory, {}, async (log) => {
-    assert.equal(log.partitions().length, 100_000);
+    assert.equal(log.partitions().length, 90_000);
+    for (const name of [dropped[0]!, dropped[9999]!]) assert.equal(log.partition(name).lastSeq, 0);
+    assert.equal(await log.partition("p13").append("anew"), 1);
     for (const index of [0, 50_000, 77_777, 99_999]) {
       const partition = log.partition(`p${index}`);
       assert.deepEqual([partition.firstSeq, await contents(partition)], [2, index === 77_777 ? ["y", "z"] : ["y"]]);
     }
   });
   await withLog(crashCopy(directory), {}, async (log) => {
-    assert.equal(log.partitions().length, 100_000);
+    assert.equal(log.partitions().length, 90_001);
+    assert.deepEqual(await contents(log.partition("p13")), ["anew"]);
     assert.equal(await log.partition("p99999").append("after"), 3);
   });
 });
