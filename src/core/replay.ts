@@ -292,6 +292,9 @@ export class Replay {
       if (this.records === 0 && this.#group.kind === "none") this.beginsInsideGroup = true;
       this.#contradict("a group goes on that never began");
     }
+    // 1. a group begins with a truncation; 2. a checkpoint comes, of the state before the group; 3. the group ends. Its beginning is lost, and
+    // the checkpoint does not tell what it did: the next one will.
+    if (this.#group.kind === "none") this.losses.missFrames(Number.POSITIVE_INFINITY);
     this.#countMissing(bytes);
     this.#index.addVoid(this.#position(), this.#position() + bytes);
     this.#suspect();

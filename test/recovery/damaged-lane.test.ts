@@ -123,6 +123,37 @@ test("damage below H: a zeroed block costs its records and nothing else", async 
   });
 });
 
+test("a group goes on behind a checkpoint and its beginning is lost: what that took away is unknown, and the report does not swear to it", async () => {
+  await withLog(async (log) => {
+    log.rotate();
+    log.block([define(1, "a"), define(2, "b"), record(1, 1, "old")]);
+    const [begins, ends] = group(truncate(1, 0), record(1, 1, "new"));
+    const last = log.block([record(2, 1, "lost"), begins!]);
+    log.rotate([entry(1, "a", 1), entry(2, "b", 1)]);
+    log.block([ends!]);
+    log.block([]);
+    for (const frame of [0, 1]) flip(log, 1, last.frames[frame]! + 12);
+    const { report } = await recoverDamaged(log);
+    assert.deepEqual([report.lost, report.lostExact], [[lost(2, "b", 1, 1)], false]);
+  });
+});
+
+test("a truncation is lost with all that was written anew up to the old end: the report does not swear to it, and the next checkpoint names it", async () => {
+  for (const hasCheckpoint of [false, true]) {
+    await withLog(async (log) => {
+      log.rotate();
+      log.block([define(1, "a"), record(1, 1, "one"), record(1, 2, "two"), record(1, 3, "three")]);
+      const anew = log.block([truncate(1, 1), record(1, 2, "zwei"), record(1, 3, "drei")]);
+      log.block([record(1, 4, "vier")]);
+      if (hasCheckpoint) log.rotate([{ ...entry(1, "a", 4), truncations: [{ segment: 1, offset: anew.frames[0]!, after: 1 }] }]);
+      log.block([]);
+      for (const frame of anew.frames) flip(log, 1, frame + 12);
+      const { report } = await recoverDamaged(log);
+      assert.deepEqual([report.lost, report.lostExact], hasCheckpoint ? [[lost(1, "a", 2, 4)], true] : [[], false]);
+    });
+  }
+});
+
 test("damage below H: several damaged places at once, and a torn tail behind them", async () => {
   await withLog(async (log) => {
     inTurns(log, 20);
