@@ -1,6 +1,6 @@
 // The part of list.mjs about what goes away: trims, truncations, drops, checkpoints, recycling. Data only.
 
-const lives = { seeds: 200 };
+import { cut, placed } from "./sim-catchers.mjs";
 
 export const space = [
   {
@@ -13,31 +13,43 @@ export const space = [
     name: "overwrite truncates at once",
     breaks: "The truncation of an overwrite is in force as soon as its own frame is placed: a checkpoint in the middle of its group says so, and a crash there leaves the truncated middle.",
     edits: [{ file: "src/log/placer.ts", find: "if (effects !== null) effects.push(", replace: "if (effects !== null && item.kind === \"truncate\") this.#truncate(item.state, index, block.fileOffset + frameOffset, item.after);\n    else if (effects !== null) effects.push(" }],
-    catchers: [{ test: "log/overwrite.test", name: "larger than blocks and segments" }, lives],
+    catchers: [{ test: "log/overwrite.test", name: "larger than blocks and segments" }],
   },
   {
     name: "overwrite truncates outside its group",
     breaks: "The truncation of an overwrite counts by itself: a crash behind it leaves neither the old records nor the new ones.",
     edits: [{ file: "src/log/placer.ts", find: "this.#tail.putFrame(block, kindBits(frameKind.truncate) | groupFlags(operation, isLast), item.state.id, item.after, emptyBytes);\n    this.#note(operation, block, item, frameOffset);\n    operation.itemIndex++;\n    this.#handlePlaced(operation, block, isLast);", replace: "this.#tail.putFrame(block, kindBits(frameKind.truncate), item.state.id, item.after, emptyBytes);\n    this.#note(operation, block, item, frameOffset);\n    operation.itemIndex++;" }],
-    catchers: [lives],
+    catchers: [cut("dsync, truncations")],
   },
   {
     name: "a refused overwrite has truncated",
     breaks: "On a full disk an overwrite is refused, and the sequences of what it would have taken away are given out again.",
     edits: [{ file: "src/log/operation.ts", find: 'item.kind === "record" ? item.sequence - 1 : item.before', replace: 'item.kind === "record" ? item.sequence - 1 : item.after' }],
-    catchers: [{ test: "log/disk-full.test", name: "an overwrite that is refused" }, lives],
+    catchers: [placed("full disk: an overwrite that is refused"), { test: "log/disk-full.test", name: "an overwrite that is refused" }],
   },
   {
     name: "trim resolves when it is placed",
     breaks: "`trim` and `truncate` resolve before their control record is durable.",
     edits: [{ file: "src/log/placer.ts", find: "block.touch(state);\n    block.addWaiter(resolve, 0);", replace: "block.touch(state);\n    resolve(0);" }],
-    catchers: [lives],
+    catchers: [cut("dsync, trims")],
+  },
+  {
+    name: "drop resolves when it is placed",
+    breaks: "`drop` resolves before its control record is durable: a power loss brings the partition back, beside what took its name.",
+    edits: [{ file: "src/log/placer.ts", find: "this.#tail.lowerTouched(state, 0);\n    block.addWaiter(resolve, 0);", replace: "this.#tail.lowerTouched(state, 0);\n    resolve(0);" }],
+    catchers: [placed("a drop resolves when it is durable")],
+  },
+  {
+    name: "segment freed behind half a checkpoint",
+    breaks: "On a full disk the segments before one without room for its checkpoint are freed: a kill leaves none that holds the lane's state.",
+    edits: [{ file: "src/log/segment-shelf.ts", find: "isCheckpointPlaced ? -1 : -2", replace: "isCheckpointPlaced ? -1 : -1" }],
+    catchers: [placed("no room for its checkpoint")],
   },
   {
     name: "segment recycled before the trim is durable",
     breaks: "A segment is freed on the word of a trim that a power loss takes back.",
     edits: [{ file: "src/log/segment-shelf.ts", find: "const horizon = await barrier();", replace: "const horizon = 0;" }],
-    catchers: [{ test: "log/review-findings.test" }],
+    catchers: [{ test: "log/review-findings.test" }, placed("a drop that is not durable frees no segment")],
   },
   {
     name: "segment recycled before the superblock knows",
@@ -49,7 +61,7 @@ export const space = [
     name: "live segment recycled",
     breaks: "A segment goes although a record in it was neither trimmed nor truncated.",
     edits: [{ file: "src/log/segment-shelf.ts", find: "lastLive(state, segment, run.lastSequence, isMoved) >= state.firstSequence", replace: "lastLive(state, segment, run.lastSequence, isMoved) > state.firstSequence" }],
-    catchers: [lives],
+    catchers: [cut("dsync, trims")],
   },
   {
     name: "a group without end",
@@ -85,7 +97,7 @@ export const space = [
     name: "moved after it was truncated",
     breaks: "A copy is placed of a record that was truncated since it was read.",
     edits: [{ file: "src/log/placer.ts", find: "if (operation.itemBytes === 0 && !this.#isLive(item)) operation.itemIndex++;\n      else if", replace: "if" }],
-    catchers: [{ test: "log/reclaim.test", name: "what is truncated between" }],
+    catchers: [placed("what is truncated while it is read to be moved")],
   },
   {
     name: "half a group recycled",
@@ -97,13 +109,13 @@ export const space = [
     name: "truncation forgotten at the checkpoint",
     breaks: "A checkpoint names no truncations: truncated records come back beside those that were written anew.",
     edits: [{ file: "src/core/partition-table.ts", find: "truncations: this.truncations,\n    };", replace: "truncations: [],\n    };" }],
-    catchers: [lives],
+    catchers: [cut("dsync, truncations")],
   },
   {
     name: "checkpoint with sequences not placed yet",
     breaks: "A checkpoint counts sequences that were given out and lie behind it.",
     edits: [{ file: "src/core/partition-table.ts", find: "lastSequence: this.placedSequence,\n      truncations", replace: "lastSequence: this.lastSequence,\n      truncations" }],
-    catchers: [lives],
+    catchers: [cut("dsync, appends")],
   },
   {
     name: "index of an open group",
@@ -115,6 +127,6 @@ export const space = [
     name: "directory not synced for a new segment",
     breaks: "A segment takes blocks before its name is durable: a power loss takes the whole file.",
     edits: [{ file: "src/log/segment-supply.ts", find: "await files.syncDirectory(directory);\n", replace: "" }],
-    catchers: [lives],
+    catchers: [cut("dsync, appends")],
   },
 ];

@@ -13,9 +13,8 @@
 import { space } from "./list-space.mjs";
 import { producerMutants } from "./producer-mutants.mjs";
 import { readerMutants } from "./reader-mutants.mjs";
+import { cut, placed } from "./sim-catchers.mjs";
 import { timeMutants } from "./time-mutants.mjs";
-
-const lives = { seeds: 200 };
 
 /** The way of a block: group commit, tail, lane. */
 const writing = [
@@ -23,55 +22,55 @@ const writing = [
     name: "acknowledged before the flush",
     breaks: "Blocks are written and never flushed: a power loss takes what was acknowledged.",
     edits: [{ file: "src/log/lane.ts", find: "flush: settings.flush,", replace: 'flush: "never",' }],
-    catchers: [lives],
+    catchers: [cut("dsync, appends")],
   },
   {
     name: "horizon read after the cut",
     breaks: "A block states that all before it are durable, although they are in flight: a torn tail is then reported as damage.",
-    edits: [{ file: "src/log/tail.ts", find: 'flush === "never" ? this.syncedBlock : this.commit.horizon', replace: "block.sequence - 1" }],
-    catchers: [lives],
+    edits: [{ file: "src/log/tail.ts", find: "horizon: this.stableBlock,", replace: "horizon: block.sequence - 1," }],
+    catchers: [cut("dsync, appends")],
   },
   {
     name: "horizon over a gap",
     breaks: "The horizon follows the latest completion, not the first gap: a block counts as durable while one before it is in flight.",
     edits: [{ file: "src/core/group-commit.ts", find: "while ((this.#completed & 1) !== 0) {", replace: "while (this.#completed !== 0) {" }],
-    catchers: [{ test: "core/group-commit.test" }, lives],
+    catchers: [{ test: "core/group-commit.test" }, cut("slow, appends")],
   },
   {
     name: "acknowledged out of order",
     breaks: "A block's appends resolve when its own write is through, whether or not those before it are.",
     edits: [{ file: "src/log/tail.ts", find: "const before = this.commit.horizon;\n", replace: "const before = this.commit.horizon;\n    block.releaseWaiters();\n" }],
-    catchers: [lives],
+    catchers: [cut("slow, appends")],
   },
   {
     name: "buffer free before its write is through",
     breaks: "A block's buffer is filled anew while the device still reads it.",
     edits: [{ file: "src/log/tail.ts", find: "supply.handleTail(ready, last.fileOffset + last.blockBytes);", replace: "supply.handleTail(ready, last.fileOffset + last.blockBytes);\n    this.#free.unshift(last);" }],
-    catchers: [lives],
+    catchers: [cut("slow, appends")],
   },
   {
     name: "failed flush ignored",
     breaks: "A write or flush that failed counts as done, and what it carried is acknowledged.",
     edits: [{ file: "src/log/lane.ts", find: "if (error !== null) {\n      this.#fail(error);\n      return;\n    }\n    if (!this.#tail", replace: "if (!this.#tail" }],
-    catchers: [lives, { test: "log/poison.test" }],
+    catchers: [placed("that fails acknowledges nothing"), { test: "log/poison.test" }],
   },
   {
     name: "not poisoned by a failed flush",
     breaks: "Pending appends reject, and the lane goes on taking more behind a hole.",
     edits: [{ file: "src/log/lane.ts", find: 'this.#state = { kind: "poisoned", error };\n    this.#timers.cancel();', replace: "this.#timers.cancel();" }],
-    catchers: [lives, { test: "log/poison.test" }],
+    catchers: [placed("that fails acknowledges nothing"), { test: "log/poison.test" }],
   },
   {
     name: "sync resolves at once",
     breaks: "`sync` resolves without waiting for what was accepted before it.",
     edits: [{ file: "src/log/lane.ts", find: "if (!this.#tail.addWaiterForAll(operation.resolve)) operation.resolve(0);", replace: "operation.resolve(0);" }],
-    catchers: [lives, { test: "log/order.test", name: "sync makes durable" }],
+    catchers: [cut("interval, appends"), { test: "log/order.test", name: "sync makes durable" }],
   },
   {
     name: "sync without the files under none",
     breaks: "In the mode `none` `sync` waits for the writes and asks for no flush.",
     edits: [{ file: "src/log/lane.ts", find: 'await this.#inQueue((resolve) => ({ kind: "sync", resolve }));\n    if (this.settings.flush === "never") await this.#syncFiles();', replace: 'await this.#inQueue((resolve) => ({ kind: "sync", resolve }));'  }],
-    catchers: [lives],
+    catchers: [cut("none, appends")],
   },
   {
     name: "close does not wait for what is in flight",
@@ -80,7 +79,7 @@ const writing = [
       { file: "src/log/lane.ts", find: "await this.#until(() => this.#isQuiet());", replace: "" },
       { file: "src/log/lane.ts", find: "await this.#until(() => this.#tail.commit.inFlight === 0);", replace: "" },
     ],
-    catchers: [lives],
+    catchers: [cut("dsync, appends")],
   },
   {
     name: "idle tail never flushed under interval",
@@ -98,7 +97,7 @@ const writing = [
     name: "batch resolves with its first block",
     breaks: "A record over several blocks is acknowledged with the block in which it begins.",
     edits: [{ file: "src/log/lane.ts", find: "const block = this.#placer.placeRecords(operation);\n        if (block === null) return false;", replace: "const block = this.#placer.placeRecords(operation);\n        if (block === null) {\n          if (operation.started) operation.resolve?.(operation.value);\n          return false;\n        }" }],
-    catchers: [lives],
+    catchers: [cut("dsync, batches")],
   },
 ];
 
@@ -108,7 +107,7 @@ const opening = [
     name: "parent directory not synced",
     breaks: "The log's own name in its parent is not durable: a power loss takes the whole log.",
     edits: [{ file: "src/log/open-log.ts", find: 'await storage.files.syncDirectory(parent === "" ? "." : parent);', replace: "" }],
-    catchers: [lives],
+    catchers: [cut("dsync, appends")],
   },
   {
     name: "lane directories not synced",
@@ -118,13 +117,13 @@ const opening = [
       { file: "src/log/open-log.ts", find: "await storage.files.syncDirectory(directory);\n  await createSuperblock", replace: "await createSuperblock" },
       { file: "src/recovery/superblock-file.ts", find: "await files.syncDirectory(directory);\n}\n\n/** Durable", replace: "}\n\n/** Durable" },
     ],
-    catchers: [lives],
+    catchers: [cut("dsync, appends")],
   },
   {
     name: "superblock renamed before it is synced",
     breaks: "The superblock gets its name before its bytes are durable: a power loss leaves a name with nothing behind it.",
     edits: [{ file: "src/recovery/superblock-file.ts", find: "await file.writeAt(joined(superblock, [0, 1, 2, 3]), 0);\n    await file.sync();", replace: "await file.writeAt(joined(superblock, [0, 1, 2, 3]), 0);" }],
-    catchers: [lives],
+    catchers: [{ test: "sim/opening.test", name: "gets its name" }],
   },
   {
     name: "superblock written in place at once",
@@ -145,13 +144,13 @@ const opening = [
       { file: "src/log/open-log.ts", find: "epoch: before.epoch + 1,", replace: "epoch: Math.max(1, before.epoch)," },
       { file: "src/log/open-log.ts", find: "epoch: (lanes[lane] as LaneRecord).epoch + 1,", replace: "epoch: Math.max(1, (lanes[lane] as LaneRecord).epoch)," },
     ],
-    catchers: [lives],
+    catchers: [cut("dsync, appends")],
   },
   {
     name: "epoch written before it is durable",
     breaks: "Blocks of an epoch are written before the superblock knows it.",
     edits: [{ file: "src/log/open-log.ts", find: "await superblock.updateLanes(changes);", replace: "void superblock.updateLanes(changes);" }],
-    catchers: [lives],
+    catchers: [cut("slow, appends")],
   },
   {
     name: "block written by age before its epoch is durable",
@@ -281,7 +280,7 @@ const recovering = [
     name: "damage within the horizon is a torn tail",
     breaks: "The block that the horizon names may be lost: the last acknowledged one goes in silence.",
     edits: [{ file: "src/core/recovery-table.ts", find: "cut: firstInvalid <= counts.horizon ?", replace: "cut: firstInvalid < counts.horizon ?" }],
-    catchers: [{ test: "core/recovery-table.test" }, lives],
+    catchers: [{ test: "core/recovery-table.test" }, placed("the last acknowledged block is damaged")],
   },
   {
     name: "blocks beyond the window are a torn tail",
@@ -305,13 +304,13 @@ const recovering = [
     name: "part of a batch accepted",
     breaks: "The frames of a group whose end never came are applied: a torn batch comes back in part.",
     edits: [{ file: "src/core/replay.ts", find: "      this.discardedFrames += this.#group.group.frameCount;\n      this.#group.group.markVoid();\n    }", replace: "      this.#completeGroup(this.#group.group);\n    }" }],
-    catchers: [{ test: "recovery/recover-lane.test" }, lives],
+    catchers: [{ test: "recovery/recover-lane.test" }, cut("dsync, batches")],
   },
   {
     name: "discarded frames not voided",
     breaks: "The frames of a dropped group stay readable under sequences that are given out anew.",
     edits: [{ file: "src/core/pending-group.ts", find: "for (const { index, from, to } of this.#ranges) index.addVoid(from, to);", replace: "" }],
-    catchers: [lives],
+    catchers: [cut("dsync, batches")],
   },
   {
     name: "stale index kept",
@@ -357,7 +356,7 @@ const reading = [
     name: "durable as soon as placed",
     breaks: "`durableSeq`, and with it every reader, counts what lies in an open block.",
     edits: [{ file: "src/log/placer.ts", find: "state.placedSequence = sequence;\n    block.touch(state);\n    block.recordCount++;", replace: "state.placedSequence = sequence;\n    state.durableSequence = sequence;\n    block.touch(state);\n    block.recordCount++;" }],
-    catchers: [{ test: "log/durability.test", name: "interval: acknowledged at once" }, lives],
+    catchers: [{ test: "log/durability.test", name: "interval: acknowledged at once" }],
   },
   {
     name: "fragments joined across a lost one",
@@ -369,7 +368,7 @@ const reading = [
     name: "truncated records read",
     breaks: "A reader returns the record that was truncated instead of the one written anew.",
     edits: [{ file: "src/log/block-cursor.ts", find: "return this.#state.isTruncated(sequence, index.segment, offset) || (index.voids", replace: "return (sequence < 0) || (index.voids" }],
-    catchers: [lives],
+    catchers: [cut("dsync, truncations")],
   },
 ];
 

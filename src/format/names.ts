@@ -4,6 +4,8 @@ import { isStorable } from "../base/numbers.js";
 
 export const superblockName = "superblock";
 export const lockName = "lock";
+/** In the directory of a backup until all of it is there. */
+export const backupMarkName = "backup-incomplete";
 
 export function laneDirectoryName(lane: number): string {
   return `lane-${String(lane).padStart(2, "0")}`;

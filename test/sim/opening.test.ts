@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RingwallError } from "#src/base/errors.js";
+import { decodeSuperblock } from "#src/format/superblock.js";
 import { LaneLog as Log } from "#src/log/lane-log.js";
 import { resolveOptions } from "#src/log/options.js";
 import { SimMachine } from "#src/storage/sim/machine.js";
@@ -50,4 +51,22 @@ test("no lane gets a file before the superblock's name is durable: where creatio
       await again.close();
     }
   }
+});
+
+test("a new superblock gets its name when its bytes are on media", async () => {
+  const machine = new SimMachine({ seed: 1 });
+  const storage = new SimStorage(machine);
+  const rename = storage.files.rename.bind(storage.files);
+  let renamed = 0;
+  storage.files.rename = async (from, to) => {
+    if (to.endsWith("/superblock")) {
+      const file = machine.disk.files().find(({ path }) => path === from);
+      assert.equal(decodeSuperblock(file?.inode.durable ?? new Uint8Array(0)).kind, "valid", "a power loss now leaves a name with nothing behind it");
+      renamed++;
+    }
+    await rename(from, to);
+  };
+  const log = await Log.openOn({ storage, reason: "test" }, "/log", resolveOptions({}));
+  assert.equal(renamed, 1);
+  await log.close();
 });

@@ -1,0 +1,41 @@
+// A process whose log is always moving live records on, until it is killed: `node reclaiming-writer.js <directory> <backend>`.
+//
+// Each line on its standard output is a fact: "old 17" is durable, "busy trimming 900" is asked for, "busy trimmed 900" is durable,
+// "moved" and "reclaimed" that copies were placed and segments freed since the last time.
+
+import { Log, type Partition } from "#src/index.js";
+import { reclaimedText } from "./reclaimed-text.js";
+
+const [directory, backend] = process.argv.slice(2) as [string, "uring" | "fs"];
+const oldRecordsMax = 900;
+
+function say(fact: string): void {
+  process.stdout.write(`${fact}\n`);
+}
+
+async function fill(partition: Partition, count: number): Promise<void> {
+  const first = partition.lastSeq + 1;
+  const appends = Array.from({ length: count }, (_, at) => partition.append(reclaimedText(partition.name, first + at)));
+  await Promise.all(appends.map((append) => append.then((seq) => { say(`${partition.name} ${seq}`); })));
+}
+
+async function trim(partition: Partition, before: number): Promise<void> {
+  say(`${partition.name} trimming ${before}`);
+  await partition.trim(before);
+  say(`${partition.name} trimmed ${before}`);
+}
+
+// So slow that a round is under way most of the time.
+const log = await Log.open(directory, { backend, segmentBytes: 1024 * 1024, bufferBytes: 16 * 1024, bufferCount: 4, reclaim: { factor: 1.1, bytesPerSecond: 4 * 1024 * 1024 } });
+const [old, busy] = [log.partition("old"), log.partition("busy")];
+for (let moved = 0, reclaimed = 0; ; ) {
+  if (old.lastSeq < oldRecordsMax) await fill(old, 60);
+  else await trim(old, old.firstSeq + 1);
+  await fill(busy, 400);
+  await trim(busy, busy.lastSeq - 20);
+  const [stats] = log.stats();
+  if (stats === undefined) continue;
+  if (stats.bytesMoved > moved) say("moved");
+  if (stats.segmentsReclaimed > reclaimed) say("reclaimed");
+  ({ bytesMoved: moved, segmentsReclaimed: reclaimed } = stats);
+}
