@@ -26,16 +26,17 @@ interface Told {
 
 /** Runs a writer and kills it once it has said so often that records were moved. Resolves to its facts. */
 async function killedInReclaim(directory: string, backend: Backend, rounds: number): Promise<string[]> {
-  const child = spawn(process.execPath, [program, directory, backend], { stdio: ["ignore", "pipe", "inherit"] });
-  const ended = new Promise<unknown>((resolve) => child.once("close", (code, signal) => { resolve(signal ?? code); }));
-  let said = "";
+  const facts = path.join(root, "facts");
+  fs.rmSync(facts, { force: true });
+  const child = spawn(process.execPath, [program, directory, backend, facts], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise<unknown>((resolve) => child.once("exit", (code, signal) => { resolve(signal ?? code); }));
+  let moved = 0;
   child.stdout.on("data", (bytes: Buffer) => {
-    said += bytes.toString();
-    if (said.split("\nmoved\n").length > rounds) child.kill("SIGKILL");
+    moved += bytes.length;
+    if (moved >= rounds) child.kill("SIGKILL");
   });
   assert.equal(await ended, "SIGKILL", "the writer does not end by itself");
-  // The last one may be cut off.
-  return said.split("\n").slice(0, -1);
+  return fs.readFileSync(facts, "utf8").split("\n").slice(0, -1);
 }
 
 function note(told: ReadonlyMap<string, Told>, fact: string): void {

@@ -1,16 +1,19 @@
-// A process whose log is always moving live records on, until it is killed: `node reclaiming-writer.js <directory> <backend>`.
+// A process whose log is always moving live records on, until it is killed: `node reclaiming-writer.js <directory> <backend> <facts>`.
 //
-// Each line on its standard output is a fact: "old 17" is durable, "busy trimming 900" is asked for, "busy trimmed 900" is durable,
-// "moved" and "reclaimed" that copies were placed and segments freed since the last time.
+// Each line that it adds to the file of facts, which a kill does not take back, is a fact: "old 17" is durable, "busy trimming 900" is asked for, "busy trimmed 900" is durable,
+// "reclaimed" that
+// segments were freed since the last time. A byte on its standard output says that copies were placed.
 
+import fs from "node:fs";
 import { Log, type Partition } from "#src/index.js";
 import { reclaimedText } from "./reclaimed-text.js";
 
-const [directory, backend] = process.argv.slice(2) as [string, "uring" | "fs"];
+const [directory, backend, facts] = process.argv.slice(2) as [string, "uring" | "fs", string];
+const descriptor = fs.openSync(facts, "a");
 const oldRecordsMax = 900;
 
 function say(fact: string): void {
-  process.stdout.write(`${fact}\n`);
+  fs.writeSync(descriptor, `${fact}\n`);
 }
 
 async function fill(partition: Partition, count: number): Promise<void> {
@@ -35,7 +38,7 @@ for (let moved = 0, reclaimed = 0; ; ) {
   await trim(busy, busy.lastSeq - 20);
   const [stats] = log.stats();
   if (stats === undefined) continue;
-  if (stats.bytesMoved > moved) say("moved");
+  if (stats.bytesMoved > moved) process.stdout.write(".");
   if (stats.segmentsReclaimed > reclaimed) say("reclaimed");
   ({ bytesMoved: moved, segmentsReclaimed: reclaimed } = stats);
 }
