@@ -97,7 +97,7 @@ export const space = [
     name: "moved after it was truncated",
     breaks: "A copy is placed of a record that was truncated since it was read.",
     edits: [{ file: "src/log/placer.ts", find: "if (operation.itemBytes === 0 && !this.#isLive(item)) operation.itemIndex++;\n      else if", replace: "if" }],
-    catchers: [placed("what is truncated while it is read to be moved")],
+    catchers: [placed("what is truncated between its reading and its copy")],
   },
   {
     name: "half a group recycled",

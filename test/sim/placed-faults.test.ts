@@ -114,14 +114,15 @@ test("reclaim: what is truncated between its reading and its copy is not moved, 
   for (const text of due.slice(-3)) await cut.append(text);
   // The copies come in a later segment than what was written anew.
   log.rotate();
-  await busy.append("x");
+  // Enough lives between the two that they go in different rounds: what was written anew first, while those copies are there.
+  await Promise.all(Array.from({ length: 1200 }, (_, at) => log.partition("kept").append(`kept ${String(at + 1)}`.padEnd(1000))));
   for (let round = 0; round < 12; round++) {
     await settled(machine);
     await settled(machine);
     await age(2);
     assert.deepEqual(await texts(cut), due, `round ${String(round)}`);
   }
-  assert.ok((log.stats()[0]?.segmentsReclaimed ?? 0) > 10, "the segment of what was written anew has gone, too");
+  assert.ok((log.stats()[0]?.segmentsReclaimed ?? 0) >= 5, "the segment of what was written anew has gone, too");
   losePower(machine, [storage], "nothing that was not flushed");
   const again = await open(new SimStorage(machine), options);
   assert.deepEqual(await texts(again.partition("cut")), due);
