@@ -25,9 +25,13 @@ export type CallVerdict =
   /** `next` is the number that is due, `oldest` the first that would be known; equal when none is. */
   | { readonly kind: "gap" | "forgotten"; readonly next: number; readonly oldest: number };
 
+const isNew: CallVerdict = { kind: "new" };
+
 export class ProducerTable {
   /** The one that has been silent longest comes first. */
   readonly #producers = new Map<string, Calls>();
+  /** The last of them; null where that is not known. Its entry need not be moved. */
+  #newest: Calls | null = null;
   #count = 0;
 
   /** Calls that are remembered. */
@@ -37,7 +41,7 @@ export class ProducerTable {
 
   look(producer: string, number: number): CallVerdict {
     const calls = this.#producers.get(producer);
-    if (calls === undefined || number === calls.next) return { kind: "new" };
+    if (calls === undefined || number === calls.next) return isNew;
     if (number > calls.next) return { kind: "gap", next: calls.next, oldest: calls.oldest };
     if (number < calls.oldest) return { kind: "forgotten", next: calls.next, oldest: calls.oldest };
     return { kind: "known", first: calls.first(number), count: calls.count(number) };
@@ -46,6 +50,13 @@ export class ProducerTable {
   /** A call was accepted. One that does not follow the producer's last begins anew: it had been forgotten. */
   add({ producer, number, first, count }: ProducerCall): void {
     let calls = this.#producers.get(producer);
+    if (calls !== undefined && calls === this.#newest && calls.next === number) {
+      this.#count -= calls.size;
+      calls.push(first, count);
+      this.#count += calls.size;
+      if (this.#count > partitionCallsMax) this.#forgetSilent();
+      return;
+    }
     if (calls !== undefined) {
       this.#producers.delete(producer);
       this.#count -= calls.size;
@@ -53,6 +64,7 @@ export class ProducerTable {
     if (calls?.next !== number) calls = new Calls(number);
     calls.push(first, count);
     this.#producers.set(producer, calls);
+    this.#newest = calls;
     this.#count += calls.size;
     if (this.#count > partitionCallsMax) this.#forgetSilent();
   }
@@ -79,6 +91,7 @@ export class ProducerTable {
 
   clear(): void {
     this.#producers.clear();
+    this.#newest = null;
     this.#count = 0;
   }
 
@@ -94,7 +107,9 @@ export class ProducerTable {
     while (calls.size > 0 && holds()) calls.pop();
     this.#count += calls.size - before;
     // Its next number may be any: what came before is not known.
-    if (calls.size === 0) this.#producers.delete(producer);
+    if (calls.size > 0) return;
+    this.#producers.delete(producer);
+    if (this.#newest === calls) this.#newest = null;
   }
 }
 

@@ -23,19 +23,37 @@ export type ProducerEntry =
 const entryHeaderBytes = 24;
 const kinds = { call: 1, truncation: 2, beginning: 3 } as const;
 
-export function encodeProducerEntry(entry: ProducerEntry): Buffer {
-  const name = Buffer.from(entry.kind === "call" ? entry.producer : "", "utf8");
-  const bytes = Buffer.alloc(entryHeaderBytes + name.length);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, entryHeaderBytes);
-  bytes.writeUInt8(kinds[entry.kind], 0);
-  if (entry.kind === "call") {
-    bytes.writeUInt16LE(name.length, 2);
-    bytes.writeUInt32LE(entry.count, 4);
-    writeU64(view, 8, entry.number);
-    writeU64(view, 16, entry.first);
-    name.copy(bytes, entryHeaderBytes);
-  } else if (entry.kind === "truncation") writeU64(view, 16, entry.after);
+export function encodeProducerEntry(entry: ProducerEntry): Uint8Array {
+  if (entry.kind === "call") return new ProducerCallEntry(entry.producer).encode(entry);
+  const bytes = new Uint8Array(entryHeaderBytes);
+  bytes[0] = kinds[entry.kind];
+  if (entry.kind === "truncation") writeU64(new DataView(bytes.buffer), 16, entry.after);
   return bytes;
+}
+
+/** The entries of one producer's calls, one after the other in the same memory. */
+export class ProducerCallEntry {
+  readonly producer: string;
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(producer: string) {
+    const nameBytes = Buffer.byteLength(producer);
+    this.producer = producer;
+    this.#bytes = new Uint8Array(entryHeaderBytes + nameBytes);
+    this.#view = new DataView(this.#bytes.buffer);
+    this.#bytes[0] = kinds.call;
+    this.#view.setUint16(2, nameBytes, true);
+    new TextEncoder().encodeInto(producer, this.#bytes.subarray(entryHeaderBytes));
+  }
+
+  /** Valid until the next one. Hot: once per call. */
+  encode({ number, first, count }: { readonly number: number; readonly first: number; readonly count: number }): Uint8Array {
+    this.#view.setUint32(4, count, true);
+    writeU64(this.#view, 8, number);
+    writeU64(this.#view, 16, first);
+    return this.#bytes;
+  }
 }
 
 /** The entries of a record; null when its bytes are none. */

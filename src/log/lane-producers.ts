@@ -4,6 +4,7 @@ import { producersPartition } from "../core/own-names.js";
 import type { PartitionState, PartitionTable } from "../core/partition-table.js";
 import type { GroupItem } from "./atomic-group.js";
 import type { Lane } from "./lane.js";
+import { appendSmall } from "./small-group.js";
 import { PartitionProducers } from "./partition-producers.js";
 
 /** Partitions whose producers are in memory; those of the others are read again when they call. */
@@ -35,6 +36,12 @@ export class LaneProducers {
 
   /** The partition is being dropped. */
   forget(partition: string): void {
+    this.#take(partition);
+  }
+
+  #take(partition: string): void {
+    const producers = this.#byPartition.get(partition);
+    if (producers !== undefined) producers.isCurrent = false;
     this.#byPartition.delete(partition);
   }
 
@@ -46,7 +53,7 @@ export class LaneProducers {
   #makeRoom(): void {
     for (const [partition, producers] of this.#byPartition) {
       if (!producers.isIdle) continue;
-      this.#byPartition.delete(partition);
+      this.#take(partition);
       return;
     }
   }
@@ -58,7 +65,7 @@ export class LaneProducers {
  */
 export async function appendGroup(lane: Lane, group: readonly GroupItem[], known: LaneProducers): Promise<number[]> {
   const truncated = group.filter(({ state, truncate }) => truncate !== undefined && truncate < state.lastSequence && known.areKnown(state.name));
-  if (truncated.length === 0) return lane.appendAtomic(group);
+  if (truncated.length === 0) return appendSmall(lane.small, group) ?? lane.appendAtomic(group);
   const notes = truncated.map(({ state, truncate }) => {
     const producers = known.of(lane, state);
     return { producers, state: producers.hidden, data: () => producers.truncation(truncate as number) };

@@ -26,13 +26,14 @@ import { asFailure, poisonedBy, supplyFor } from "./lane-supply.js";
 import { LaneStats } from "./lane-stats.js";
 import { LaneTimers } from "./lane-timers.js";
 import { copyWhatWaits, refuseOperation, trimItems, type MovedItem, type Operation, type PlacedItem, type PlacedRecord } from "./operation.js";
-import { backpressure, OperationQueue } from "./operation-queue.js";
+import { OperationQueue } from "./operation-queue.js";
 import { Placer } from "./placer.js";
 import { Reclaim } from "./reclaim.js";
 import { copied } from "./record-data.js";
 import { Releases } from "./releases.js";
 import { SegmentShelf } from "./segment-shelf.js";
 import type { SegmentSupply } from "./segment-supply.js";
+import { SmallGroup } from "./small-group.js";
 import { Tail } from "./tail.js";
 import type { WordRange } from "./word-range.js";
 
@@ -45,6 +46,7 @@ export class Lane {
   readonly table: PartitionTable;
   readonly stats = new LaneStats();
   readonly shelf: SegmentShelf;
+  readonly small: SmallGroup;
   /** A segment takes no more blocks, and its index is written. */
   onSealed: ((index: SegmentIndex) => void) | null = null;
   readonly #supply: SegmentSupply;
@@ -106,6 +108,10 @@ export class Lane {
       onSegmentDone: (segment) => { this.#seal(segment); },
     });
     this.#placer = new Placer(this.#tail, this.table, this.stats);
+    this.small = new SmallGroup(this.#placer, {
+      acknowledgesAtOnce: this.#acknowledgesAtOnce, demandOpen: () => { this.#demandOpen(); }, afterPlacing: (block) => { this.#afterPlacing(block); },
+      blockWith: (bytes) => (this.#queue.length === 0 ? this.#tail.blockWith(bytes) : null),
+    });
     this.#reclaim = settings.reclaim === null ? null : new Reclaim(this);
     this.#timers = new LaneTimers({
       settings,
@@ -229,7 +235,12 @@ export class Lane {
     const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.length;
     const block = this.#blockFor(state, bytes);
     if (block === null) {
-      this.#demandQueueSpace(bytes);
+      const { trouble } = this.#supply;
+      if (trouble.kind === "full" && this.#tail.lacksSpace && this.#queue.length > 0) {
+        this.#settle();
+        throw trouble.error;
+      }
+      this.#queue.demandRoom(bytes, this.settings);
       const own = copied(data);
       const sequence = ++state.lastSequence;
       this.#pushRecords([{ kind: "record", state, sequence, data: own }], null, 0);
@@ -419,17 +430,6 @@ export class Lane {
     this.#queue.push(operation(resolveOfLast()));
     this.#settle();
     return promise;
-  }
-
-  #demandQueueSpace(bytes: number): void {
-    const limit = this.settings.bufferBytes * this.settings.bufferCount;
-    const { trouble } = this.#supply;
-    if (trouble.kind === "full" && this.#tail.lacksSpace && this.#queue.length > 0) {
-      this.#settle();
-      throw trouble.error;
-    }
-    if (this.#queue.length === 0 || this.#queue.bytes + bytes <= limit) return;
-    throw backpressure(this.#queue.bytes, limit, this.settings.directory);
   }
 
   #queueRecords(items: readonly PlacedItem[], value: number): Promise<number> {

@@ -38,20 +38,24 @@ export function checkCursorName(name: unknown): asserts name is string {
 /** Throws RINGWALL_INVALID_OPTION or RINGWALL_INVALID_ARGUMENT unless these name a producer's call, on a partition that can have producers. */
 export function checkProducer(options: ProducerOptions | null, partition: string): asserts options is ProducerOptions {
   if (typeof options !== "object" || options === null) throw new RingwallError("RINGWALL_INVALID_OPTION", "an append's options must be an object");
-  const unknown = Object.keys(options).find((key) => key !== "producer" && key !== "seq");
-  if (unknown !== undefined) throw new RingwallError("RINGWALL_INVALID_OPTION", `there is no option \`${unknown}\``, { remedy: "Known are: producer, seq." });
+  // Hot: makes no array of the keys.
+  for (const key in options) {
+    if (key !== "producer" && key !== "seq") throw new RingwallError("RINGWALL_INVALID_OPTION", `there is no option \`${key}\``, { remedy: "Known are: producer, seq." });
+  }
   const { producer, seq } = options;
   if (!isName(producer, producerNameBytesMax)) throw badName("producer", producer, producerNameBytesMax);
   if (!Number.isInteger(seq) || seq < 1 || seq >= storedNumberMax) {
     throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `a producer's \`seq\` must be an integer from 1 to 2^52 - 1; it is ${String(seq)}`, { place: { partition } });
   }
-  if (isName(producersPartition(partition), partitionNameBytesMax)) return;
-  throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "the partition's name is too long for producers", { place: { partition }, remedy: `Keep it within ${String(partitionNameBytesMax - producersPartition("").length)} bytes.` });
+  if (Buffer.byteLength(partition) <= namedByProducersBytesMax) return;
+  throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "the partition's name is too long for producers", { place: { partition }, remedy: `Keep it within ${String(namedByProducersBytesMax)} bytes.` });
 }
 
+/** With the flag `u` a pair is one character, and no surrogate. */
+const loneSurrogate = /[\ud800-\udfff]/u;
+
 function isName(name: unknown, bytesMax: number): name is string {
-  const bytes = typeof name === "string" ? Buffer.from(name, "utf8") : null;
-  return bytes !== null && bytes.length >= 1 && bytes.length <= bytesMax && bytes.toString("utf8") === name;
+  return typeof name === "string" && name.length >= 1 && Buffer.byteLength(name) <= bytesMax && !loneSurrogate.test(name);
 }
 
 function badName(what: string, name: unknown, bytesMax: number): RingwallError {
@@ -59,6 +63,7 @@ function badName(what: string, name: unknown, bytesMax: number): RingwallError {
 }
 
 /** The rest of a hidden partition's name. */
+const namedByProducersBytesMax = partitionNameBytesMax - producersPartition("").length;
 const cursorNameBytesMax = partitionNameBytesMax - cursorPartition("").length;
 
 export const noPlacement: PartitionOptions = {};

@@ -1,6 +1,7 @@
 // What waits for space in a lane, first in, first out, and what a full disk may refuse of it.
 
 import { RingwallError } from "../base/errors.js";
+import type { LaneSettings } from "./lane-settings.js";
 import { bytesOf, undoSequences, type Operation } from "./operation.js";
 
 export interface Refused {
@@ -33,6 +34,12 @@ export class OperationQueue {
   /** Whether a truncation waits: until it is placed, segments hold records as if alive that it has given up. */
   get truncates(): boolean {
     return this.#waiting.some((operation) => operation.kind === "truncate" || (operation.kind === "records" && operation.effects !== null));
+  }
+
+  /** Throws RINGWALL_BACKPRESSURE where as much waits as the buffers hold. */
+  demandRoom(bytes: number, { bufferBytes, bufferCount, directory }: Pick<LaneSettings, "bufferBytes" | "bufferCount" | "directory">): void {
+    const limit = bufferBytes * bufferCount;
+    if (this.length > 0 && this.#bytes + bytes > limit) throw backpressure(this.#bytes, limit, directory);
   }
 
   push(operation: Operation): void {
@@ -73,7 +80,7 @@ function isBound(operation: Operation): boolean {
   return operation.kind === "records" && (operation.started || operation.resolve === null);
 }
 
-export function backpressure(bytes: number, limit: number, path: string): RingwallError {
+function backpressure(bytes: number, limit: number, path: string): RingwallError {
   return new RingwallError("RINGWALL_BACKPRESSURE", `${String(bytes)} bytes wait for space, the limit is ${String(limit)}`, {
     place: { path },
     remedy: "Await log.drain() when log.needDrain is true.",

@@ -9,7 +9,7 @@
 import { RingwallError } from "../base/errors.js";
 import type { PartitionState } from "../core/partition-table.js";
 import { ProducerTable, type ProducerCall } from "../core/producer-table.js";
-import { decodeProducerEntries, encodeProducerEntry } from "../format/producer-record.js";
+import { decodeProducerEntries, encodeProducerEntry, ProducerCallEntry } from "../format/producer-record.js";
 import type { Lane } from "./lane.js";
 import type { ProducerOptions } from "./partition.js";
 import { readBatches } from "./reader.js";
@@ -30,11 +30,22 @@ type TableState =
   /** `truncations`: that came meanwhile, in order. */
   | { readonly kind: "reading"; readonly truncations: number[] };
 
+interface BegunCall {
+  /** Once it is durable. */
+  readonly first: Promise<number>;
+  readonly count: number;
+}
+
 export class PartitionProducers {
+  /** False once another object is in its place. */
+  isCurrent = true;
   readonly #lane: Lane;
   readonly #state: PartitionState;
   readonly hidden: PartitionState;
-  readonly #underWay = new Map<string, Promise<CallPlace>>();
+  /** Calls in the lane's queue, which may be refused. Those that were placed at once are as good as known. */
+  readonly #underWay = new Map<string, Promise<number>>();
+  /** Of the producer that called last. */
+  #entry: ProducerCallEntry | null = null;
   #table = new ProducerTable();
   #tableState: TableState;
   #reading: Promise<void> = Promise.resolve();
@@ -51,17 +62,33 @@ export class PartitionProducers {
     this.#tableState = { kind: hidden.lastSequence < hidden.firstAsked ? "read" : "unread" };
   }
 
+  /** A call of one record: to its sequence. Hot. */
+  appendOne(call: ProducerOptions, data: Uint8Array | string): Promise<number> {
+    if (this.#lane.state.kind !== "open") throw this.#lane.refusal();
+    return this.#isReady ? this.#begin(call, [data]).first : this.append(call, [data]).then(({ first }) => first);
+  }
+
   /** One call: records that become durable together, or the answer that they got before. `records` may be reused at once. */
-  append(call: ProducerOptions, records: readonly (Uint8Array | string)[]): Promise<CallPlace> {
-    if (this.#lane.state.kind !== "open") return Promise.reject(this.#lane.refusal());
-    if (this.#tableState.kind === "read" && this.#waiting === 0) return this.#run(call, records);
+  async append(call: ProducerOptions, records: readonly (Uint8Array | string)[]): Promise<CallPlace> {
+    if (this.#lane.state.kind !== "open") throw this.#lane.refusal();
+    const { first, count } = this.#isReady ? this.#begin(call, records) : await this.#beginLater(call, records);
+    return { first: await first, count };
+  }
+
+  get #isReady(): boolean {
+    return this.#tableState.kind === "read" && this.#waiting === 0;
+  }
+
+  #beginLater(call: ProducerOptions, records: readonly (Uint8Array | string)[]): Promise<BegunCall> {
     const own = records.map(copied);
     if (this.#tableState.kind === "unread") this.#reading = this.#read();
     this.#waiting++;
+    // In one step: a call that comes in between would be before those that waited.
     return this.#reading.then(
       () => {
         this.#waiting--;
-        return this.#run(call, own);
+        // Forgotten since: behind the next reading.
+        return this.#tableState.kind === "read" ? this.#begin(call, own) : this.#beginLater(call, own);
       },
       (error: unknown) => {
         this.#waiting--;
@@ -85,7 +112,7 @@ export class PartitionProducers {
   }
 
   /** Records above `after` go: the entry for the group in which they do. */
-  truncation(after: number): Buffer {
+  truncation(after: number): Uint8Array {
     this.#table.truncate(after);
     if (this.#tableState.kind === "reading") this.#tableState.truncations.push(after);
     this.#entries++;
@@ -97,22 +124,41 @@ export class PartitionProducers {
     this.#tableState = { kind: "unread" };
   }
 
-  #run({ producer, seq }: ProducerOptions, records: readonly (Uint8Array | string)[]): Promise<CallPlace> {
-    if (this.#tableState.kind !== "read") return this.append({ producer, seq }, records);
-    const key = `${String(seq)} ${producer}`;
+  /** The table is read. Throws, or answers with a rejection, where the call is refused. */
+  #begin({ producer, seq }: ProducerOptions, records: readonly (Uint8Array | string)[]): BegunCall {
     const verdict = this.#table.look(producer, seq);
-    if (verdict.kind === "known") return this.#underWay.get(key) ?? Promise.resolve({ first: verdict.first, count: verdict.count });
-    if (verdict.kind !== "new") return Promise.reject(outOfSequence(this.#state.name, { producer, seq }, verdict));
-    const place = { first: 0, count: records.length };
-    const entry = (): Buffer => {
-      place.first = this.#state.lastSequence + 1;
-      return encodeProducerEntry({ kind: "call", producer, number: seq, ...place });
+    if (verdict.kind === "known") return this.#known({ producer, seq }, verdict);
+    if (verdict.kind !== "new") throw outOfSequence(this.#state.name, { producer, seq }, verdict);
+    const count = records.length;
+    const begun = this.#beginAtOnce({ producer, seq }, records) ?? this.#beginInQueue({ producer, seq }, records);
+    if (!this.#isWriting && this.#entries > this.#table.size + entriesBeside) this.#writeAnew();
+    return { first: begun, count };
+  }
+
+  /** Hot: `ringwall bench atomic`. */
+  #beginAtOnce({ producer, seq }: ProducerOptions, records: readonly (Uint8Array | string)[]): Promise<number> | null {
+    const { small } = this.#lane;
+    small.begin();
+    for (const data of records) small.add(this.#state, data);
+    const call = { producer, number: seq, first: this.#state.lastSequence + 1, count: records.length };
+    if (this.#entry?.producer !== producer) this.#entry = new ProducerCallEntry(producer);
+    small.add(this.hidden, this.#entry.encode(call));
+    const done = small.append();
+    if (done !== null) this.#note(call);
+    return done;
+  }
+
+  #beginInQueue({ producer, seq }: ProducerOptions, records: readonly (Uint8Array | string)[]): Promise<number> {
+    const call = { producer, number: seq, first: 0, count: records.length };
+    const entry = (): Uint8Array => {
+      call.first = this.#state.lastSequence + 1;
+      return encodeProducerEntry({ kind: "call", ...call });
     };
-    const done = this.#lane.appendAtomic([...records.map((data) => ({ state: this.#state, data })), { state: this.hidden, data: entry }]).then(() => place);
+    const done = this.#lane.appendAtomic([...records.map((data) => ({ state: this.#state, data })), { state: this.hidden, data: entry }]).then(() => call.first);
     // No sequence was given out: the lane refused at once.
-    if (place.first === 0) return done;
-    this.#table.add({ producer, number: seq, ...place });
-    this.#entries++;
+    if (call.first === 0) return done;
+    this.#note(call);
+    const key = keyOf({ producer, seq });
     this.#underWay.set(key, done);
     done.then(
       () => { this.#underWay.delete(key); },
@@ -123,8 +169,20 @@ export class PartitionProducers {
         this.#table.takeBack(producer, seq);
       },
     );
-    if (!this.#isWriting && this.#entries > this.#table.size + entriesBeside) this.#writeAnew();
     return done;
+  }
+
+  #note(call: ProducerCall): void {
+    this.#table.add(call);
+    this.#entries++;
+  }
+
+  /** What was placed and is not durable yet is answered when it is. */
+  #known(call: ProducerOptions, { first, count }: CallPlace): BegunCall {
+    const queued = this.#underWay.size === 0 ? undefined : this.#underWay.get(keyOf(call));
+    if (queued !== undefined) return { first: queued, count };
+    const isDone = first + count - 1 <= this.#state.durableSequence || this.#lane.settings.durability.mode === "interval";
+    return { first: isDone ? Promise.resolve(first) : this.#lane.sync().then(() => first), count };
   }
 
   // ---- the hidden partition
@@ -182,6 +240,10 @@ export class PartitionProducers {
       .catch(() => { this.#entries += entries; })
       .finally(() => { this.#isWriting = false; });
   }
+}
+
+function keyOf({ producer, seq }: ProducerOptions): string {
+  return `${String(seq)} ${producer}`;
 }
 
 function tableRecords(calls: Iterable<ProducerCall>): Buffer[] {

@@ -6,7 +6,7 @@ import { assert } from "../base/assert.js";
 import { roundUp8 } from "../base/numbers.js";
 import type { PartitionState, PartitionTable } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
-import { frameFlag, frameHeaderBytes, frameKind } from "../format/frame.js";
+import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax } from "../format/frame.js";
 import type { BlockBuffer } from "./block-buffer.js";
 import { beginFrame, copyBytes, copyRange, dataKind, kindBits } from "./frame-writer.js";
 import type { LaneSegment } from "./lane-segment.js";
@@ -31,14 +31,18 @@ export class Placer {
     this.#stats = stats;
   }
 
-  /** One whole record as one frame, into a block that has room for it. Hot: `ringwall bench append`. */
-  placeRecord(block: BlockBuffer, state: PartitionState, sequence: number, data: Uint8Array | string | WordRange, bytes: number): void {
+  /**
+   * One whole record as one frame, into a block that has room for it. `bytesAndFlags`: the flags of its place in a group, if any.
+   * Hot: `ringwall bench append`.
+   */
+  placeRecord(block: BlockBuffer, state: PartitionState, sequence: number, data: Uint8Array | string | WordRange, bytesAndFlags: number): void {
+    const bytes = bytesAndFlags & framePayloadBytesMax;
     const tail = this.#tail;
     const segment = block.segment as LaneSegment;
     const index = segment.index;
     const time = tail.time();
     const frameOffset = block.cursor - block.start;
-    const place = beginFrame(block, bytes | dataKind, state.id, sequence, time - index.baseTime);
+    const place = beginFrame(block, bytesAndFlags | dataKind, state.id, sequence, time - index.baseTime);
     if (typeof data === "string") tail.memory.text.write(data, place, bytes, "utf8");
     // Asked the other way round, the whole chain of prototypes would be walked for each record.
     else if (data instanceof Uint8Array) copyBytes(block, place, data, bytes);

@@ -60,6 +60,13 @@ for (const { backend, skip } of backends) {
       assert.equal(numberAt(documents[0] ?? {}, "facts.backend"), backend);
     });
 
+    test("atomic: a line per kind of call, on one log", async () => {
+      const documents = await documentsOf(["atomic", "--backend", backend, "--callers", "5", "--bytes", "200", ...callers]);
+      const contenders = ["append", "append with a producer's number", "record and cursor", "write over two partitions"];
+      demandSuite(documents, { bench: "atomic", contenders, rounds: 2, worked: appendFigures });
+      assert.deepEqual(documents.map((document) => numberAt(document, "settings.call")), ["append", "numbered", "moving", "pair"]);
+    });
+
     test("open: a line per number of partitions, with what they keep in memory", async () => {
       const documents = await documentsOf(["open", "--backend", backend, "--partitions", "10,2000", "--bytes", "1MiB", "--record-bytes", "100", ...round]);
       demandSuite(documents, { bench: "open", contenders: ["10 partitions", "2000 partitions"], rounds: 2, worked: ["openMillis", "scannedBytes", "segments"] });

@@ -13,6 +13,9 @@ import { logFactsOf, type LogFacts } from "./log-settings.js";
 import { makeBatches, makePayloads } from "./payloads.js";
 import { Trimmer } from "./trimmer.js";
 
+/** What a caller calls: an append or a batch, or an append with more that is durable together with it. */
+export type LogCall = "append" | "numbered" | "moving" | "pair";
+
 export interface LogLoad {
   readonly callers: number;
   readonly bytes: number;
@@ -22,6 +25,8 @@ export interface LogLoad {
   readonly everyCall: number;
   /** Whether the log is trimmed and recycles its segments, or grows. */
   readonly trims: boolean;
+  /** Default "append"; the others are of one record each. */
+  readonly call?: LogCall;
 }
 
 export interface LogFigures extends AppendFigures {
@@ -78,7 +83,7 @@ export class LogContender implements Contender<LogFigures> {
     this.#load = load;
     this.facts = logFactsOf(log);
     this.#partitions = Array.from({ length: load.partitions }, (_, index) => benchPartition(log, index));
-    this.#appenders = load.batch === 1 ? (this.#partitions as readonly Appender<Uint8Array | Uint8Array[]>[]) : this.#partitions.map(batchAppender);
+    this.#appenders = appendersOf(log, load, this.#partitions) as readonly Appender<Uint8Array | Uint8Array[]>[];
     this.#items = load.batch === 1 ? makePayloads(load.bytes) : makeBatches(load.bytes, load.batch);
     this.#trimmer = new Trimmer(log, this.#partitions);
   }
@@ -220,6 +225,20 @@ export function benchPartition(log: Log, index: number): Partition {
   return log.partition(`bench-${String(index)}`, { lane: index % log.info.lanes });
 }
 
-function batchAppender(partition: Partition): Appender<Uint8Array | Uint8Array[]> {
-  return { append: (batch) => partition.appendBatch(batch as Uint8Array[]) };
+function appendersOf(log: Log, { batch, call }: LogLoad, partitions: readonly Partition[]): readonly (Appender<Uint8Array> | Appender<Uint8Array[]>)[] {
+  let count = 0;
+  const [{ name: first }, { name: second }] = [partitions[0] as Partition, partitions[partitions.length - 1] as Partition];
+  switch (call) {
+    case "numbered":
+      return partitions.map((partition): Appender<Uint8Array> => {
+        let seq = partition.lastSeq;
+        return { append: (data) => partition.append(data, { producer: "bench", seq: ++seq }) };
+      });
+    case "moving":
+      return partitions.map(({ name }): Appender<Uint8Array> => ({ append: (data) => log.write([{ partition: name, data }, { cursor: "bench", seq: ++count }]) }));
+    case "pair":
+      return [{ append: (data: Uint8Array) => log.write([{ partition: first, data }, { partition: second, data: "8 bytes!" }]) }];
+    default:
+      return batch === 1 ? partitions : partitions.map((partition): Appender<Uint8Array[]> => ({ append: (records) => partition.appendBatch(records) }));
+  }
 }

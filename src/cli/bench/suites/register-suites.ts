@@ -51,6 +51,15 @@ const suites: readonly SuiteCommand[] = [
     load: async () => (await import("./callers-suites.js")).producersSuite,
   },
   {
+    name: "atomic",
+    description: "appends with a producer's number, with a move of a cursor, and over two partitions, beside plain ones",
+    example: "ringwall bench atomic --dir . --callers 1,64,256",
+    seconds: 3,
+    repeat: 3,
+    options: (command) => withCallers(command, [1, 64, 256]),
+    load: async () => (await import("./atomic-suite.js")).atomicSuite,
+  },
+  {
     name: "partitions",
     description: "the same callers on one partition and on many",
     example: "ringwall bench partitions --dir . --partitions 1,16,1000,100000",
