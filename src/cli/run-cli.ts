@@ -5,6 +5,7 @@ import { registerBench } from "./bench/register.js";
 import { type ExitCode, exitCode, type Outcome } from "./exit-codes.js";
 import { Output, standardOutput } from "./output.js";
 import { registerRecordCommands } from "./record-commands.js";
+import { registerRemovalCommands } from "./removal-commands.js";
 import { registerStateCommands } from "./state-commands.js";
 
 export async function runCli(args: readonly string[]): Promise<ExitCode> {
@@ -33,6 +34,7 @@ export function createProgram(outcome: Outcome): Command {
     .addHelpText("after", "\nExample:\n  $ ringwall doctor ./data        what this machine offers\n  $ ringwall <command> --help     options, an example and exit codes of a command");
   registerRecordCommands(program, outcome);
   registerStateCommands(program, outcome);
+  registerRemovalCommands(program, outcome);
   registerBench(program, outcome);
   return program;
 }
