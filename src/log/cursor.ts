@@ -3,7 +3,6 @@
 // The position is the last record of a hidden partition, eight bytes; a move is one more record there. So a move is as
 // durable as an append, and in `log.write` it is one with the records beside it. Works on any log's partitions.
 
-import { assert } from "../base/assert.js";
 import { RingwallError } from "../base/errors.js";
 import { readU64, writeU64 } from "../base/numbers.js";
 import type { Partition } from "./partition.js";
@@ -15,7 +14,7 @@ export interface Cursor {
   get(): Promise<number>;
   /** Moves it, forwards or back: by custom to the last sequence that is done. Resolves and rejects as `Partition.append`. */
   set(seq: number): Promise<void>;
-  /** Forgets the position. Resolves when that is durable. */
+  /** Forgets the position, and that there was a cursor: the next of that name begins at 0. Resolves when that is durable. */
   delete(): Promise<void>;
 }
 
@@ -44,11 +43,11 @@ export class LogCursor implements Cursor {
       if (partition === null || !hasPosition(partition)) return 0;
       try {
         const record = await partition.get(partition.durableSeq);
-        assert(record !== undefined, "what is durable can be read");
-        return decodePosition(record.data, this.name);
+        // Deleted meanwhile, and set anew: in another thread that is known a moment later.
+        if (record !== undefined) return decodePosition(record.data, this.name);
       } catch (error) {
-        // It moved on meanwhile, and the log forgot this position behind it.
-        if (!(error instanceof RingwallError) || error.code !== "RINGWALL_TRIMMED") throw error;
+        // It moved on meanwhile, and the log forgot this position behind it; or it was deleted.
+        if (!(error instanceof RingwallError) || (error.code !== "RINGWALL_TRIMMED" && error.code !== "RINGWALL_DROPPED")) throw error;
       }
     }
   }
@@ -58,8 +57,7 @@ export class LogCursor implements Cursor {
   }
 
   async delete(): Promise<void> {
-    const partition = this.#home.find();
-    if (partition !== null && partition.lastSeq >= partition.firstSeq) await partition.trim(partition.lastSeq + 1);
+    await this.#home.find()?.drop();
   }
 }
 

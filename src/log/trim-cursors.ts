@@ -25,16 +25,17 @@ export function noteMove(lane: Lane, state: PartitionState): void {
 }
 
 async function trimCursor(lane: Lane, state: PartitionState): Promise<void> {
-  if (state.durableSequence < state.firstAsked) return;
+  if (state.durableSequence < state.firstAsked || state.life !== "kept") return;
   const segments = lane.shelf.segmentIds;
   if (state.runSegment !== segments[segments.length - 1]) await writeAnew(lane, state);
   const last = state.durableSequence;
-  if (last > state.firstAsked) await lane.control("trim", state, last);
+  // It may have been deleted meanwhile: no frame names it any more.
+  if (last > state.firstAsked && state.life === "kept") await lane.control("trim", state, last);
 }
 
 async function writeAnew(lane: Lane, state: PartitionState): Promise<void> {
   const last = state.lastSequence;
   const record = last === state.durableSequence ? await get(lane.shelf, state, last) : undefined;
   // One that moves meanwhile needs no help.
-  if (record !== undefined && last === state.lastSequence) await lane.append(state, record.data);
+  if (record !== undefined && last === state.lastSequence && state.life === "kept") await lane.append(state, record.data);
 }

@@ -1,0 +1,88 @@
+// A cursor that is deleted and set anew on a simulated machine: power cuts, kills, full disks and failing writes in between.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RingwallError } from "#src/index.js";
+import { LaneLog as Log } from "#src/log/lane-log.js";
+import { resolveOptions } from "#src/log/options.js";
+import { SimMachine } from "#src/storage/sim/machine.js";
+import { Random } from "#src/storage/sim/random.js";
+import { SimStorage } from "#src/storage/sim/sim-storage.js";
+
+function isRefusal(error: unknown, ...codes: string[]): boolean {
+  return error instanceof RingwallError && codes.includes(error.code);
+}
+
+class World {
+  readonly counts = { positions: 0, deletions: 0, found: 0 };
+  readonly #random: Random;
+  /** Where the cursor may be found: what was acknowledged last, and what is under way; 0: nowhere. */
+  #possible = new Set([0]);
+  #next = 1;
+
+  constructor(seed: number) {
+    this.#random = new Random(seed);
+  }
+
+  /** Demands what was told; then never ends, but by a failure of the log. */
+  async live(log: Log, pause: () => Promise<void>): Promise<void> {
+    const cursor = log.cursor("c");
+    const found = await cursor.get();
+    assert.ok(this.#possible.has(found), `found at ${String(found)}; possible: ${[...this.#possible].join()}`);
+    assert.equal(log.cursors().some(({ name }) => name === "c"), found !== 0);
+    this.#possible = new Set([found]);
+    this.counts.found += found === 0 ? 0 : 1;
+    for (;;) {
+      // Deletions and moves that come before the one before is durable, and records that end segments and trim cursors.
+      const steps = Array.from({ length: this.#random.between(1, 4) }, () => (this.#random.between(0, 2) === 0 ? 0 : this.#next++));
+      for (const step of steps) this.#possible.add(step);
+      const moves = steps.map((step) => (step === 0 ? cursor.delete() : cursor.set(step)));
+      if (this.#random.between(0, 3) === 0) moves.push(log.write([{ partition: "p", data: "x".repeat(this.#random.between(100, 9000)) }, { cursor: "other", seq: 1 }]).then(() => undefined));
+      const { lastSeq } = log.partition("p");
+      if (lastSeq > 0 && this.#random.between(0, 9) === 0) moves.push(log.partition("p").trim(lastSeq));
+      const failed = (await Promise.allSettled(moves)).filter((outcome) => outcome.status === "rejected");
+      for (const { reason } of failed) if (!isRefusal(reason, "RINGWALL_DISK_FULL")) throw reason;
+      const now = await cursor.get();
+      assert.ok(failed.length > 0 || now === steps.at(-1), `at ${String(now)} after ${steps.join()}`);
+      // What was refused may be there after all, or what it would have replaced.
+      if (failed.length > 0) await pause();
+      else {
+        this.#possible = new Set([now]);
+        assert.equal(log.allNamed().some(({ name }) => name.endsWith("cursor:c")), now !== 0, "nothing is left of one that was deleted");
+        this.counts[now === 0 ? "deletions" : "positions"]++;
+      }
+    }
+  }
+}
+
+async function runLives(seed: number, counts: Record<string, number>): Promise<void> {
+  const random = new Random(seed);
+  const machine = new SimMachine({ seed, faults: { slow: 0.02, short: 0.05, ...(seed % 3 === 0 ? { writeError: 0.001, syncError: 0.001 } : {}) }, ...(seed % 4 === 0 ? { diskBytes: 700_000 } : {}) });
+  const options = { ...resolveOptions({ bufferBytes: 16 * 1024 }), segmentBytes: 128 * 1024 };
+  const world = new World(seed);
+  for (let life = 0; life < 6; life++) {
+    const storage = new SimStorage(machine);
+    const crash = machine.crashAfter(random.between(50, 1200), ...(random.between(0, 1) === 0 ? [storage.owner] : []));
+    let isOpen = false;
+    const lived = (async () => {
+      const log = await Log.openOn({ storage, reason: "test" }, "/log", options);
+      isOpen = true;
+      await world.live(log, () => machine.loop.sleep(storage.owner, 1000));
+    })().catch((error: unknown) => {
+      if (!isRefusal(error, "RINGWALL_POISONED", "RINGWALL_DISK_FULL") && (isOpen || !isRefusal(error, "RINGWALL_IO"))) throw error;
+      machine.kill(storage.owner);
+    });
+    await Promise.race([crash, lived]);
+  }
+  for (const [name, count] of Object.entries(world.counts)) counts[name] = (counts[name] ?? 0) + count;
+}
+
+test("whatever ends a life, a deleted cursor is gone, and one that was set anew is where it was set", async (t) => {
+  const counts: Record<string, number> = {};
+  const first = Number(process.env["SEED"] ?? 1);
+  for (let seed = first; seed < first + 24; seed++) {
+    await runLives(seed, counts).catch((error: unknown) => { throw new Error(`SEED=${String(seed)}: ${String(error)}`, { cause: error }); });
+  }
+  t.diagnostic(JSON.stringify(counts));
+  for (const [name, count] of Object.entries(counts)) assert.ok(count > 0, name);
+});
