@@ -5,6 +5,7 @@ import { storedNumberMax } from "../base/numbers.js";
 import { cursorPartition, isHiddenName, producersPartition } from "../core/own-names.js";
 import { partitionNameBytesMax } from "../format/checkpoint.js";
 import { encodePosition } from "./cursor.js";
+import { demandKnown } from "./known-options.js";
 import type { CursorMove, PartitionOptions, WriteItem } from "./log.js";
 import { producerNameBytesMax } from "../format/producer-record.js";
 import type { AppendBatchOptions, ProducerOptions } from "./partition.js";
@@ -35,13 +36,9 @@ export function checkCursorName(name: unknown): asserts name is string {
   if (!isName(name, cursorNameBytesMax)) throw badName("cursor", name, cursorNameBytesMax);
 }
 
-/** Throws RINGWALL_INVALID_OPTION or RINGWALL_INVALID_ARGUMENT unless these name a producer's call, on a partition that can have producers. */
+/** Throws RINGWALL_INVALID_ARGUMENT unless these name a producer's call, on a partition that can have producers. */
 export function checkProducer(options: ProducerOptions | null, partition: string): asserts options is ProducerOptions {
-  if (typeof options !== "object" || options === null) throw new RingwallError("RINGWALL_INVALID_OPTION", "an append's options must be an object");
-  // Hot: makes no array of the keys.
-  for (const key in options) {
-    if (key !== "producer" && key !== "seq") throw new RingwallError("RINGWALL_INVALID_OPTION", `there is no option \`${key}\``, { remedy: "Known are: producer, seq." });
-  }
+  demandKnown("an append's options", options, producerKeys);
   const { producer, seq } = options;
   if (!isName(producer, producerNameBytesMax)) throw badName("producer", producer, producerNameBytesMax);
   if (!Number.isInteger(seq) || seq < 1 || seq >= storedNumberMax) {
@@ -50,6 +47,9 @@ export function checkProducer(options: ProducerOptions | null, partition: string
   if (Buffer.byteLength(partition) <= namedByProducersBytesMax) return;
   throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "the partition's name is too long for producers", { place: { partition }, remedy: `Keep it within ${String(namedByProducersBytesMax)} bytes.` });
 }
+
+const producerKeys: ReadonlySet<string> = new Set(["producer", "seq"]);
+const batchKeys: ReadonlySet<string> = new Set(["after"]);
 
 /** With the flag `u` a pair is one character, and no surrogate. */
 const loneSurrogate = /[\ud800-\udfff]/u;
@@ -83,9 +83,7 @@ export function checkedBatch(batch: unknown, recordBytesMax: number, partition: 
 
 /** `after` of a batch: undefined where it only appends. What it may be at most the lane alone knows. */
 export function checkedAfter(options: AppendBatchOptions | null, partition: string): number | undefined {
-  if (typeof options !== "object" || options === null) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", "a batch's options must be an object", { place: { partition } });
-  const unknown = Object.keys(options).find((key) => key !== "after");
-  if (unknown !== undefined) throw new RingwallError("RINGWALL_INVALID_ARGUMENT", `there is no option \`${unknown}\``, { place: { partition }, remedy: "Known is: after." });
+  demandKnown("a batch's options", options, batchKeys);
   const { after } = options;
   if (after !== undefined) checkLastKept("after", after, partition);
   return after;

@@ -7,6 +7,7 @@
 import { RingwallError } from "../base/errors.js";
 import type { PartitionState } from "../core/partition-table.js";
 import { Memory } from "../format/memory.js";
+import { demandKnown } from "./known-options.js";
 import type { LogRecord } from "./block-cursor.js";
 import { type BatchesOptions, RecordBatches, Records } from "./read-batches.js";
 import { trimmedError } from "./read-errors.js";
@@ -106,7 +107,7 @@ function ownMemory(data: Uint8Array, scratch: Memory): Uint8Array {
 
 /** What a read is asked for, checked: for `RecordBatches`, or for one in another thread. */
 export function checkedRead(options: ReadOptions): BatchesOptions {
-  checkOptions(options);
+  demandKnown("the options of a reading", options, readKeys);
   const { from, since, to, limit, signal } = options;
   if (from !== undefined) checkSequence("from", from);
   if (to !== undefined) checkCount("to", to);
@@ -117,16 +118,15 @@ export function checkedRead(options: ReadOptions): BatchesOptions {
 
 /** As `checkedRead`, of a tail. */
 export function checkedTail(options: TailOptions): BatchesOptions {
-  checkOptions(options);
+  demandKnown("the options of a tail", options, tailKeys);
   const { from, since, signal } = options;
   if (from !== undefined) checkSequence("from", from);
   checkSignal(signal);
   return { from, since: checkedSince(since), to: undefined, limit: Number.POSITIVE_INFINITY, isTail: true, signal };
 }
 
-function checkOptions(options: unknown): void {
-  if (typeof options !== "object" || options === null) throw invalidArgument("options", "an object", options);
-}
+const tailKeys: ReadonlySet<string> = new Set(["from", "since", "signal"]);
+const readKeys: ReadonlySet<string> = new Set([...tailKeys, "to", "limit"]);
 
 export function checkSequence(name: string, value: unknown): void {
   if (!Number.isSafeInteger(value) || (value as number) < 1) throw invalidArgument(name, "a sequence: an integer from 1 on", value);

@@ -41,8 +41,8 @@ onEachBackend("producers", (backend) => {
           assert.equal(p.lastSeq, 1030);
           for (const producer of ["", "x".repeat(257), "\ud800", 5, undefined]) await refused("RINGWALL_INVALID_ARGUMENT", () => p.append("x", { producer: producer as string, seq: 1 }));
           for (const seq of [0, -1, 1.5, "1", Number.NaN, 2 ** 52, undefined]) await refused("RINGWALL_INVALID_ARGUMENT", () => p.append("x", { producer: "x", seq: seq as number }));
-          await refused("RINGWALL_INVALID_OPTION", () => p.append("x", { producer: "x", sequence: 1 } as never));
-          await refused("RINGWALL_INVALID_OPTION", () => p.append("x", null as never));
+          await refused("RINGWALL_INVALID_ARGUMENT", () => p.append("x", { producer: "x", sequence: 1 } as never));
+          await refused("RINGWALL_INVALID_ARGUMENT", () => p.append("x", null as never));
           await refused("RINGWALL_INVALID_ARGUMENT", () => log.partition("x".repeat(1024)).append("x", { producer: "x", seq: 1 }));
         });
       });

@@ -127,6 +127,12 @@ onEachRing("a log", (backendOptions) => {
             await refused("RINGWALL_INVALID_ARGUMENT", () => p.appendBatch([]));
             await refused("RINGWALL_INVALID_ARGUMENT", () => log.write([{ partition: "", data: "x" }]));
             assert.throws(() => log.partition("\ud800"), { code: "RINGWALL_INVALID_ARGUMENT" });
+            // A misspelt option would count for nothing.
+            await refused("RINGWALL_INVALID_ARGUMENT", () => p.append("x", { producer: "x", sequence: 1 } as never));
+            await refused("RINGWALL_INVALID_ARGUMENT", () => p.appendBatch(["x"], { behind: 0 } as never));
+            await refused("RINGWALL_INVALID_ARGUMENT", () => log.backup(freshPath(), { bytesASecond: 1 } as never));
+            assert.throws(() => p.read({ start: 5 } as never), { code: "RINGWALL_INVALID_ARGUMENT" });
+            assert.throws(() => p.tail({ limit: 5 } as never), { code: "RINGWALL_INVALID_ARGUMENT" });
             assert.equal(await p.append("x"), 1);
           },
           { recordBytesMax: 100 },

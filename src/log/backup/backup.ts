@@ -11,6 +11,7 @@ import { indexName, segmentName } from "../../format/names.js";
 import type { LaneRecord, Superblock } from "../../format/superblock.js";
 import { openIfThere } from "../../recovery/scan.js";
 import type { Storage } from "../../storage/storage.js";
+import { demandKnown } from "../known-options.js";
 import { BackupTarget } from "./backup-target.js";
 import { endOfBlock } from "./block-end.js";
 import { FileCopier } from "./copy-file.js";
@@ -69,6 +70,7 @@ export interface BackupSource {
 }
 
 const attemptsMax = 10;
+const backupKeys: ReadonlySet<string> = new Set(["signal", "onProgress", "bytesPerSecond"]);
 
 /** Rejects with RINGWALL_INVALID_ARGUMENT, _ABORTED, _TRIMMED, _DAMAGED, _DISK_FULL, _IO; then nothing is left at the target. */
 export async function backUp(source: BackupSource, directory: string, options: BackupOptions): Promise<BackupReport> {
@@ -254,10 +256,10 @@ function superblockOf({ superblock, lanes }: LogSnapshot): Superblock {
 }
 
 /** Throws RINGWALL_INVALID_ARGUMENT. */
-export function checkBackup(directory: unknown, options: unknown): void {
+export function checkBackup(directory: unknown, options: BackupOptions): void {
   if (typeof directory !== "string" || directory === "") throw invalid("directory", "the path of a directory", directory);
-  if (typeof options !== "object" || options === null) throw invalid("options", "an object", options);
-  const { signal, onProgress, bytesPerSecond } = options as BackupOptions;
+  demandKnown("a backup's options", options, backupKeys);
+  const { signal, onProgress, bytesPerSecond } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalid("signal", "an AbortSignal", signal);
   if (onProgress !== undefined && typeof onProgress !== "function") throw invalid("onProgress", "a function", onProgress);
   if (bytesPerSecond !== undefined && !(typeof bytesPerSecond === "number" && bytesPerSecond > 0)) throw invalid("bytesPerSecond", "a number above 0", bytesPerSecond);

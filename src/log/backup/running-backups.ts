@@ -14,7 +14,7 @@ export class RunningBackups {
 
   /** Runs `backUp` with a signal that also comes from `end`. */
   async run(options: BackupOptions, backUp: (options: BackupOptions) => Promise<BackupReport>): Promise<BackupReport> {
-    this.#ending.signal.throwIfAborted();
+    if (this.#ending.signal.aborted) throw new RingwallError("RINGWALL_CLOSED", "the log is closed", { place: { path: this.#directory }, remedy: "Open it again." });
     const given: unknown = (options as BackupOptions | null)?.signal;
     const signal = given instanceof AbortSignal ? AbortSignal.any([given, this.#ending.signal]) : this.#ending.signal;
     // What is no signal, or no object, is for the backup to refuse.
