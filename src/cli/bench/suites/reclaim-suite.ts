@@ -114,7 +114,9 @@ async function round({ opened: { log }, flags, isOn, segmentBytes }: ReclaimEntr
     },
     onTick: () => {
       load.trim();
-      if (isOpen) ratios.push((stats().segmentsKept * segmentBytes) / (load.liveRecords() * bytes));
+      const liveBytes = load.liveRecords() * bytes;
+      // Whole partitions are trimmed: for a moment nothing may be alive.
+      if (isOpen && liveBytes > 0) ratios.push((stats().segmentsKept * segmentBytes) / liveBytes);
     },
   });
   await load.settled();
