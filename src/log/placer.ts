@@ -61,7 +61,7 @@ export class Placer {
   placeRecords(operation: RecordsOperation): BlockBuffer | null {
     if (!operation.started) {
       if (!this.#defineAll(operation.items)) return null;
-      if (this.#isGroup(operation)) this.#tail.keepTogether(this.#frameBytesOf(operation));
+      if (this.#isGroup(operation)) this.#beginGroup(operation);
     }
     while (operation.itemIndex < operation.items.length) {
       const item = operation.items[operation.itemIndex] as PlacedItem;
@@ -263,7 +263,14 @@ export class Placer {
       return;
     }
     this.#tail.groupIsOpen = true;
-    if (this.#tail.commit.isEager(block.cursor - block.start, block.waiterCount)) this.#tail.closeBlock();
+    if (this.#tail.commit.isEager((block.cursor - block.start) / groupShare, block.waiterCount)) this.#tail.closeBlock();
+  }
+
+  #beginGroup(operation: RecordsOperation): void {
+    const { open, commit } = this.#tail;
+    // What is complete does not wait for all of the group.
+    if (open !== null && commit.isEager(open.cursor - open.start, open.waiterCount)) this.#tail.closeBlock();
+    this.#tail.keepTogether(this.#frameBytesOf(operation));
   }
 
   /** What the item's first frame, which was just placed, changes: at once, or with its group. The index has the time that the frame has. */
@@ -274,6 +281,12 @@ export class Placer {
     else if (item.kind === "record") noteRecord(item, { index, blockOffset: block.fileOffset, frameOffset, time });
   }
 }
+
+/**
+ * How much later a block is cut in the middle of a group. Nobody waits for a part of one, and two writes under way take longer than
+ * one of their size: docs/BENCHMARKS.md, "When a block is cut early".
+ */
+const groupShare = 4;
 
 function noteRecord({ state, sequence, data }: PlacedRecord, { index, blockOffset, frameOffset, time }: Omit<GroupEffect, "item">): void {
   const { growing } = index;

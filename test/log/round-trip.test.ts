@@ -72,6 +72,16 @@ onEachBackend("round trip", (backend) => {
     });
   });
 
+  test("a batch of somewhat more than a block is cut at otherwise goes out in one", async () => {
+    await withLog(freshPath(), { backend }, async (log) => {
+      const partition = log.partition("p");
+      await partition.append("defines it");
+      const before = log.stats()[0]!.blocks;
+      await partition.appendBatch(Array.from({ length: 100 }, () => pattern(1024, 1)));
+      assert.equal(log.stats()[0]!.blocks - before, 1);
+    });
+  });
+
   test("views: Buffer, subarrays at odd offsets, a subclass, shared memory", async () => {
     const base = pattern(70_000, 3);
     const shared = new Uint8Array(new SharedArrayBuffer(100)).fill(9);
