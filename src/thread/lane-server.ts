@@ -91,7 +91,7 @@ export class LaneServer {
         this.#relay.handleAnswer(id);
       },
       onChange: (partition, changed) => { this.#handleChange(partition, changed); },
-      wake: this.#waker === null ? null : (descriptor) => (this.#waker as RingWaker).wake(descriptor),
+      waker: this.#waker,
       onEnd: (ended, how) => { void this.#handleEnd(ended, how); },
     });
     if (this.#state === "closing" || this.#state === "closed") {

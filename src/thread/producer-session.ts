@@ -12,7 +12,7 @@ import type { Resolve } from "../log/block-buffer.js";
 import type { LaneLog } from "../log/lane-log.js";
 import type { NamedItem } from "../log/log-arguments.js";
 import { WordRange } from "../log/word-range.js";
-import { closeWakeDescriptor } from "../storage/uring/ring-wake.js";
+import { closeWakeDescriptor, type RingWaker } from "../storage/uring/ring-wake.js";
 import { AnswerWriter } from "./answer-ring.js";
 import { CommandReader, commandKind, type Command } from "./command-ring.js";
 import { sentError } from "./error-transfer.js";
@@ -37,8 +37,8 @@ export interface SessionOptions {
   readonly onReclaimed: (id: number) => void;
   /** Something about the partition may have changed, and answers may wait to be published. */
   readonly onChange: (partition: ServedPartition | null, session: ProducerSession) => void;
-  /** Wakes the producer behind this descriptor without a message, false where that failed; null where there is no such way. */
-  readonly wake: ((descriptor: number) => boolean) | null;
+  /** Wakes the producer without a message; null where there is no such way. */
+  readonly waker: RingWaker | null;
   /** The producer wants to end, or has ended without a word, or ends the log. */
   readonly onEnd: (session: ProducerSession, how: "detach" | "gone" | "close") => void;
 }
@@ -157,13 +157,17 @@ export class ProducerSession {
   }
 
   #wake(): void {
-    const { wake } = this.#options;
-    if (wake === null || this.#wakeDescriptor === null || !wake(this.#wakeDescriptor)) this.wakeByMessage();
+    const { waker } = this.#options;
+    if (waker === null || this.#wakeDescriptor === null || !waker.wake(this.#wakeDescriptor)) this.wakeByMessage();
   }
 
   #forgetRing(): void {
-    if (this.#wakeDescriptor !== null) closeWakeDescriptor(this.#wakeDescriptor);
+    const descriptor = this.#wakeDescriptor;
+    if (descriptor === null) return;
     this.#wakeDescriptor = null;
+    const { waker } = this.#options;
+    if (waker === null) closeWakeDescriptor(descriptor);
+    else waker.release(descriptor);
   }
 
   #post(message: FromLane, transfer: ArrayBuffer[] = []): void {

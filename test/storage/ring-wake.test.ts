@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { loadNative } from "#src/native/binding.js";
 import { setup } from "#src/storage/uring/kernel-interface.js";
 import { openRing } from "#src/storage/uring/ring.js";
-import { closeWakeDescriptor, RingWaker, WakeableRing } from "#src/storage/uring/ring-wake.js";
+import { RingWaker, WakeableRing } from "#src/storage/uring/ring-wake.js";
 import { openUring } from "#src/storage/uring/uring-storage.js";
 
 const here = openUring();
@@ -30,7 +30,7 @@ function withWaker(body: (waker: RingWaker, failed: Promise<void>) => Promise<vo
 
 test("every wake-up arrives, also while its ring has not been looked at, and after its maker has closed the own descriptor", { skip }, () =>
   withWaker(async (waker) => {
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 100; round++) {
       let wake = (): void => undefined;
       const woken = new Promise<void>((resolve) => { wake = resolve; });
       const ring = WakeableRing.open(() => { wake(); });
@@ -42,9 +42,9 @@ test("every wake-up arrives, also while its ring has not been looked at, and aft
       await woken;
       clearInterval(hold);
       ring.close();
-      // Nobody is there any more, and it leads into no other ring.
+      // Nobody is there any more, and it leads into no other ring: also when the number is given out again at once.
       assert.equal(waker.wake(descriptor), true);
-      closeWakeDescriptor(descriptor);
+      waker.release(descriptor);
     }
   }));
 

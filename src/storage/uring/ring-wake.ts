@@ -17,6 +17,8 @@ export class RingWaker {
   readonly #ring: Ring;
   readonly #watch: NativeWatch;
   #state: "working" | "failed" | "closed" = "working";
+  /** Descriptors that wake-ups may still be under way to. */
+  #released: number[] = [];
 
   /**
    * Shares the kernel thread of the ring behind `pollingRing`. Null where the kernel can't. `onFailure`: a wake-up may have been lost, and
@@ -61,12 +63,33 @@ export class RingWaker {
     return true;
   }
 
+  /**
+   * Closes the descriptor that a thread has shared for being woken, once no wake-up is under way to it. Closed before, the wake-up would fail,
+   * or the number be given out again and the wake-up lead to who has it then.
+   */
+  release(descriptor: number): void {
+    this.#released.push(descriptor);
+    this.#closeReleased();
+  }
+
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#native.watchClose(this.#watch);
     this.#ring.close();
+    this.#closeReleased();
   }
+
+  /** The kernel's thread gives an entry's place back when it has carried the entry out. */
+  readonly #closeReleased = (): void => {
+    if (this.#released.length === 0) return;
+    if (this.#state !== "closed" && this.#ring.unsubmitted > 0) {
+      setTimeout(this.#closeReleased, 1);
+      return;
+    }
+    for (const descriptor of this.#released) this.#native.closeDescriptor(descriptor);
+    this.#released = [];
+  };
 }
 
 /** A ring that nothing is submitted to: others post into it, and `onWake` runs. */
@@ -96,7 +119,7 @@ export class WakeableRing {
     this.#watch = watch;
   }
 
-  /** A descriptor for who wakes, who closes it too (`closeWakeDescriptor`). Null: there is none left. */
+  /** A descriptor for who wakes, who closes it too (`RingWaker.release`). Null: there is none left. */
   share(): number | null {
     const descriptor = this.#native.duplicate(this.#ring.descriptor);
     return descriptor < 0 ? null : descriptor;
@@ -108,6 +131,7 @@ export class WakeableRing {
   }
 }
 
+/** Of who has no waker. */
 export function closeWakeDescriptor(descriptor: number): void {
   const native = loadNative();
   if (native.kind === "loaded") native.binding.closeDescriptor(descriptor);
