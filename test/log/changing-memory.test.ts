@@ -70,6 +70,9 @@ class GrowingArray extends Uint8Array {
   }
 }
 
+/** However fast the disk is, such a record waits: it fills the blocks' memory several times, within one call. */
+const largerThanMemory = 300_000;
+
 onEachBackend("changing memory", (backend) => {
   for (const [how, make] of Object.entries(changes)) {
     test(`${how} after the call has returned: the record is what the array held, placed at once or waiting for space`, async () => {
@@ -81,7 +84,7 @@ onEachBackend("changing memory", (backend) => {
         for (let round = 0; round < 60; round++) {
           for (const put of Object.values(puts)) {
             if (log.needDrain && put === puts["enqueue"]) continue; // it would be refused
-            const { data, change } = make(round % 6 === 0 ? 9000 : 20 + round * 11);
+            const { data, change } = make(round === 30 ? largerThanMemory : round % 6 === 0 ? 9000 : 20 + round * 11);
             data.fill(lengths.length + 1);
             lengths.push(data.length);
             pending.push(put(log, partition, data));
