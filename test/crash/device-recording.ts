@@ -85,10 +85,16 @@ export type Cut =
   /** Some sectors of some of it did. */
   | "torn";
 
+/** What the device writes whole. */
+export interface Tears {
+  readonly bytes: number;
+  /** A write that begins before this position is whole, too. */
+  readonly wholeBefore: number;
+}
+
 export interface CutKind {
   readonly cut: Cut;
-  /** What the device writes whole. */
-  readonly tearBytes: number;
+  readonly tears: Tears;
 }
 
 /** A recording as a list of writes. */
@@ -131,7 +137,7 @@ export class Recording {
   }
 
   /** Writes what a power cut before entry `to` might leave of the entries from `from` on. Returns how many there were. */
-  applyCut(image: number, [from, to]: readonly [number, number], { cut, tearBytes }: CutKind, random: Random): number {
+  applyCut(image: number, [from, to]: readonly [number, number], { cut, tears }: CutKind, random: Random): number {
     const pending = this.#entries.slice(from, to).filter(({ bytes }) => bytes > 0);
     if (cut === "dropped") return pending.length;
     const chosen = pending.filter(({ flags }) => (flags & flag.forced) !== 0 || random.oneIn(2));
@@ -140,8 +146,9 @@ export class Recording {
       [chosen[index], chosen[other]] = [chosen[other] as Entry, chosen[index] as Entry];
     }
     for (const entry of chosen) {
-      if (cut === "reordered" || (entry.flags & (flag.forced | flag.discard)) !== 0) this.#write(image, entry, 0, entry.bytes);
-      else for (let at = 0; at < entry.bytes; at += tearBytes) if (random.below(10) < 6) this.#write(image, entry, at, Math.min(tearBytes, entry.bytes - at));
+      const isWhole = cut === "reordered" || (entry.flags & (flag.forced | flag.discard)) !== 0 || entry.position < tears.wholeBefore;
+      if (isWhole) this.#write(image, entry, 0, entry.bytes);
+      else for (let at = 0; at < entry.bytes; at += tears.bytes) if (random.below(10) < 6) this.#write(image, entry, at, Math.min(tears.bytes, entry.bytes - at));
     }
     return pending.length;
   }

@@ -5,7 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { backends, type Backend } from "./backends.js";
 import type { Build } from "./builds.js";
-import { RecordedDevice, Recording, type Cut } from "./device-recording.js";
+import { RecordedDevice, Recording, type Cut, type Tears } from "./device-recording.js";
 import { Disk, makeImage, type FileSystemKind } from "./disk.js";
 import { Generation, type Acknowledgement } from "./generation.js";
 import type { CampaignResult } from "./kill-campaign.js";
@@ -36,8 +36,15 @@ export interface ReplayCampaign {
   readonly aborted?: AbortSignal;
 }
 
-/** Btrfs needs a device that writes its superblock of 4 KiB whole: torn, it does not mount, whatever lies in it. */
-const tearBytes: Readonly<Record<FileSystemKind, number>> = { ext4: 512, xfs: 512, btrfs: 4096 };
+/**
+ * Ext4 and btrfs need a device that writes their superblock whole, the first 4 KiB of ext4: its checksum lies in another sector than what it
+ * covers, and torn, it does not mount ("invalid superblock checksum. Run e2fsck?").
+ */
+const tears: Readonly<Record<FileSystemKind, Tears>> = {
+  ext4: { bytes: 512, wholeBefore: 4096 },
+  xfs: { bytes: 512, wholeBefore: 0 },
+  btrfs: { bytes: 4096, wholeBefore: 0 },
+};
 
 const cuts: readonly Cut[] = ["dropped", "reordered", "torn"];
 
@@ -67,7 +74,7 @@ export async function runReplays(campaign: ReplayCampaign): Promise<CampaignResu
     const image = path.join(directory, "cut.image");
     await run("cp", "--sparse=always", base, image);
     const file = fs.openSync(image, "r+");
-    pending += recording.applyCut(file, [flushed, point], { cut, tearBytes: tearBytes[fileSystem] }, random);
+    pending += recording.applyCut(file, [flushed, point], { cut, tears: tears[fileSystem] }, random);
     fs.closeSync(file);
     tally.crashes++;
     const loss = await judge(campaign, image, acknowledgements.filter(({ stamp }) => stamp <= point), tally);
