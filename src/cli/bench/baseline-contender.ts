@@ -1,6 +1,6 @@
 // The portable baseline as a contender: the same callers, payloads, window and instruments as the log.
 
-import { runRound } from "./caller-round.js";
+import { appendFiguresOf, runRound } from "./caller-round.js";
 import type { AppendFigures, Contender } from "./contender.js";
 import { makePayloads } from "./payloads.js";
 import { PortableBaseline } from "./portable-baseline.js";
@@ -45,17 +45,6 @@ export class BaselineContender implements Contender<AppendFigures> {
       onOpen: () => { before = this.#baseline.blocks; },
       onShut: () => { after = this.#baseline.blocks; },
     });
-    const records = window.calls;
-    return {
-      recordsPerSecond: records / window.seconds,
-      megabytesPerSecond: (records * bytes) / window.seconds / 1e6,
-      ackMicros: window.ackMicros,
-      blocks: after - before,
-      recordsPerBlock: records / (after - before),
-      cpuMicrosPerRecord: window.cpuMicros / records,
-      rssBytesMax: window.rssBytesMax,
-      othersCores: window.othersCores,
-      seconds: window.seconds,
-    };
+    return appendFiguresOf(window, { records: window.calls, bytes, blocks: after - before });
   }
 }

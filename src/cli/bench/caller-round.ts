@@ -2,6 +2,7 @@
 
 import { runCallers, type Load, type WindowFigures } from "./caller-loops.js";
 import { ProcessUsage } from "./process-usage.js";
+import type { AppendFigures } from "./contender.js";
 
 export interface CallerRoundOptions {
   readonly seconds: number;
@@ -40,4 +41,26 @@ export async function runRound<Item>(load: Load<Item>, options: CallerRoundOptio
   });
   const { cpuMicros, rssBytesMax, othersCores } = usage;
   return { ...window, cpuMicros, rssBytesMax, othersCores };
+}
+
+export interface Appended {
+  readonly records: number;
+  /** Of a record. */
+  readonly bytes: number;
+  readonly blocks: number;
+}
+
+export function appendFiguresOf(round: CallerRound, { records, bytes, blocks }: Appended): AppendFigures {
+  const { seconds, ackMicros, cpuMicros, rssBytesMax, othersCores } = round;
+  return {
+    recordsPerSecond: records / seconds,
+    megabytesPerSecond: (records * bytes) / seconds / 1e6,
+    ackMicros,
+    blocks,
+    recordsPerBlock: records / blocks,
+    cpuMicrosPerRecord: cpuMicros / records,
+    rssBytesMax,
+    othersCores,
+    seconds,
+  };
 }

@@ -6,7 +6,7 @@ import { Log } from "../../thread/log.js";
 import type { LogOptions } from "../../log/options.js";
 import type { Partition } from "../../log/partition.js";
 import { runCallersIn, type Appender, type CallerWindow } from "./caller-loops.js";
-import { runRound } from "./caller-round.js";
+import { appendFiguresOf, runRound } from "./caller-round.js";
 import type { AppendFigures, Contender } from "./contender.js";
 import { measureEnqueue, type EnqueueFigures } from "./enqueue-phase.js";
 import { logFactsOf, type LogFacts } from "./log-settings.js";
@@ -128,18 +128,9 @@ export class LogContender implements Contender<LogFigures> {
       onTick: () => { if (this.#load.trims) this.#trimmer.check(); },
     });
     const records = window.calls * batch;
-    const blocks = after.blocks - before.blocks;
     await this.#trimmer.settled();
     return {
-      recordsPerSecond: records / window.seconds,
-      megabytesPerSecond: (records * bytes) / window.seconds / 1e6,
-      ackMicros: window.ackMicros,
-      blocks,
-      recordsPerBlock: records / blocks,
-      cpuMicrosPerRecord: window.cpuMicros / records,
-      rssBytesMax: window.rssBytesMax,
-      othersCores: window.othersCores,
-      seconds: window.seconds,
+      ...appendFiguresOf(window, { records, bytes, blocks: after.blocks - before.blocks }),
       deviceBytesPerByte: (after.blockBytes - before.blockBytes) / (records * bytes),
       waits: after.waits - before.waits,
       stalls: after.stalls - before.stalls,

@@ -2,7 +2,7 @@
 // segments partly alive; rounds with reclaim and without it alternate, each on a log of its own.
 
 import { CommandError } from "../../report-failure.js";
-import { runRound } from "../caller-round.js";
+import { appendFiguresOf, runRound } from "../caller-round.js";
 import type { AppendFigures } from "../contender.js";
 import { logFactsOf, logOptionsOf, type LogFlags } from "../log-settings.js";
 import { makePayloads } from "../payloads.js";
@@ -123,18 +123,9 @@ async function round({ opened: { log }, flags, isOn, segmentBytes }: ReclaimEntr
   // Without reclaim nothing ever comes back, and the disk ends.
   if (!isOn) await load.trimAll();
   const records = window.calls;
-  const blocks = after.blocks - before.blocks;
   const { p50, max } = quantilesOf([Float64Array.from(ratios)], 1);
   return {
-    recordsPerSecond: records / window.seconds,
-    megabytesPerSecond: (records * bytes) / window.seconds / 1e6,
-    ackMicros: window.ackMicros,
-    blocks,
-    recordsPerBlock: records / blocks,
-    cpuMicrosPerRecord: window.cpuMicros / records,
-    rssBytesMax: window.rssBytesMax,
-    othersCores: window.othersCores,
-    seconds: window.seconds,
+    ...appendFiguresOf(window, { records, bytes, blocks: after.blocks - before.blocks }),
     movedBytesPerByte: (after.bytesMoved - before.bytesMoved) / (records * bytes),
     deviceBytesPerByte: (after.blockBytes - before.blockBytes) / (records * bytes),
     diskBytesPerLiveByte: { p50, max },
