@@ -2,16 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RingwallError } from "#src/index.js";
-import { LaneLog as Log } from "#src/log/lane-log.js";
-import { resolveOptions } from "#src/log/options.js";
-import { SimMachine } from "#src/storage/sim/machine.js";
+import type { LaneLog as Log } from "#src/log/lane-log.js";
 import { Random } from "#src/storage/sim/random.js";
-import { SimStorage } from "#src/storage/sim/sim-storage.js";
-
-function isRefusal(error: unknown, ...codes: string[]): boolean {
-  return error instanceof RingwallError && codes.includes(error.code);
-}
+import { isRefusal, runSeeds } from "./lives.js";
 
 class World {
   readonly counts = { positions: 0, deletions: 0, found: 0 };
@@ -55,34 +48,4 @@ class World {
   }
 }
 
-async function runLives(seed: number, counts: Record<string, number>): Promise<void> {
-  const random = new Random(seed);
-  const machine = new SimMachine({ seed, faults: { slow: 0.02, short: 0.05, ...(seed % 3 === 0 ? { writeError: 0.001, syncError: 0.001 } : {}) }, ...(seed % 4 === 0 ? { diskBytes: 700_000 } : {}) });
-  const options = { ...resolveOptions({ bufferBytes: 16 * 1024 }), segmentBytes: 128 * 1024 };
-  const world = new World(seed);
-  for (let life = 0; life < 6; life++) {
-    const storage = new SimStorage(machine);
-    const crash = machine.crashAfter(random.between(50, 1200), ...(random.between(0, 1) === 0 ? [storage.owner] : []));
-    let isOpen = false;
-    const lived = (async () => {
-      const log = await Log.openOn({ storage, reason: "test" }, "/log", options);
-      isOpen = true;
-      await world.live(log, () => machine.loop.sleep(storage.owner, 1000));
-    })().catch((error: unknown) => {
-      if (!isRefusal(error, "RINGWALL_POISONED", "RINGWALL_DISK_FULL") && (isOpen || !isRefusal(error, "RINGWALL_IO"))) throw error;
-      machine.kill(storage.owner);
-    });
-    await Promise.race([crash, lived]);
-  }
-  for (const [name, count] of Object.entries(world.counts)) counts[name] = (counts[name] ?? 0) + count;
-}
-
-test("whatever ends a life, a deleted cursor is gone, and one that was set anew is where it was set", async (t) => {
-  const counts: Record<string, number> = {};
-  const first = Number(process.env["SEED"] ?? 1);
-  for (let seed = first; seed < first + 24; seed++) {
-    await runLives(seed, counts).catch((error: unknown) => { throw new Error(`SEED=${String(seed)}: ${String(error)}`, { cause: error }); });
-  }
-  t.diagnostic(JSON.stringify(counts));
-  for (const [name, count] of Object.entries(counts)) assert.ok(count > 0, name);
-});
+test("whatever ends a life, a deleted cursor is gone, and one that was set anew is where it was set", (t) => runSeeds(t, (seed) => new World(seed), { lives: 6, eventsMax: 1200 }));

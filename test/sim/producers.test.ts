@@ -5,22 +5,16 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RingwallError, type Partition } from "#src/index.js";
-import { LaneLog as Log } from "#src/log/lane-log.js";
-import { resolveOptions } from "#src/log/options.js";
-import { SimMachine } from "#src/storage/sim/machine.js";
+import type { Partition } from "#src/index.js";
+import type { LaneLog as Log } from "#src/log/lane-log.js";
 import { Random } from "#src/storage/sim/random.js";
-import { SimStorage } from "#src/storage/sim/sim-storage.js";
+import { isRefusal, runSeeds } from "./lives.js";
 
 const producers = ["a", "b", "c"];
 
 interface Call {
   readonly producer: string;
   readonly number: number;
-}
-
-function isRefusal(error: unknown, ...codes: string[]): boolean {
-  return error instanceof RingwallError && codes.includes(error.code);
 }
 
 function textOf(data: Uint8Array): string {
@@ -147,40 +141,4 @@ class World {
   }
 }
 
-/** One machine with its lives; whatever ends a life, the next opens what it left. */
-async function runLives(seed: number, counts: Record<string, number>): Promise<void> {
-  const random = new Random(seed);
-  const full = seed % 4 === 0;
-  const machine = new SimMachine({
-    seed, faults: { slow: 0.02, short: 0.05, ...(seed % 3 === 0 ? { writeError: 0.001, syncError: 0.001 } : {}) }, ...(full ? { diskBytes: 700_000 } : {}),
-  });
-  const options = { ...resolveOptions({ bufferBytes: 16 * 1024 }), segmentBytes: 128 * 1024 };
-  const world = new World(seed);
-  for (let life = 0; life < 5; life++) {
-    const storage = new SimStorage(machine);
-    const crash = machine.crashAfter(random.between(50, 1500), ...(random.between(0, 1) === 0 ? [storage.owner] : []));
-    let isOpen = false;
-    const lived = (async () => {
-      const log = await Log.openOn({ storage, reason: "test" }, "/log", options);
-      isOpen = true;
-      await world.live(log, () => machine.loop.sleep(storage.owner, 1000));
-    })().catch((error: unknown) => {
-      // An opening meets the failing writes itself: there is no lane yet that could be poisoned.
-      if (!isRefusal(error, "RINGWALL_POISONED", "RINGWALL_DISK_FULL") && (isOpen || !isRefusal(error, "RINGWALL_IO"))) throw error;
-      machine.kill(storage.owner);
-    });
-    await Promise.race([crash, lived]);
-  }
-  for (const [name, count] of Object.entries(world.counts)) counts[name] = (counts[name] ?? 0) + count;
-}
-
-test("whatever ends a life, each call is there once, where it was told to be, and the cursor is at the last result", async (t) => {
-  const counts: Record<string, number> = {};
-  const first = Number(process.env["SEED"] ?? 1);
-  const seeds = 24;
-  for (let seed = first; seed < first + seeds; seed++) {
-    await runLives(seed, counts).catch((error: unknown) => { throw new Error(`SEED=${seed}: ${String(error)}`, { cause: error }); });
-  }
-  t.diagnostic(JSON.stringify(counts));
-  for (const [name, count] of Object.entries(counts)) assert.ok(count > 0, name);
-});
+test("whatever ends a life, each call is there once, where it was told to be, and the cursor is at the last result", (t) => runSeeds(t, (seed) => new World(seed), { lives: 5, eventsMax: 1500 }));
