@@ -1,9 +1,6 @@
 // Ringwall and its peers in one run: for each workload every contender has a round, then every one the next, in this process.
 //
-//   node main.mjs --dir D [--workloads 1x1024,256x1024] [--peers lmdb,…] [--seconds 1] [--repeat 5] [--busy 1] [--no-trim] [--json]
-//
-// With --busy n, n processes beside it keep a core busy each.
-// Ringwall is trimmed and recycles its segments, after a warm-up; with --no-trim it grows. Prints a table per workload, or with --json one line per workload and contender. Only those whose acknowledgement is
+// `--help` lists the flags. Ringwall is trimmed and recycles its segments, after a warm-up; with --no-trim it grows. Prints a table per workload, or with --json one line per workload and contender. Only those whose acknowledgement is
 // durable are ranked; what could not run is named with its reason.
 
 import fs from "node:fs";
@@ -28,14 +25,32 @@ const ours = [
 ];
 const manyCallers = 16;
 
+function usage() {
+  const names = (items) => items.map(({ name }) => name).join(", ");
+  return [
+    "npm run peers -- --dir DIR [flags]: Ringwall beside what people use today, in one run",
+    "",
+    "  --dir DIR           where everything is written: on the disk that is to be measured",
+    `  --workloads LIST    callers x bytes, or callers x records of a batch x bytes; all by default: ${names(workloads)}`,
+    `  --peers LIST        beside Ringwall; all by default: ${names(adapters)}`,
+    "  --seconds 1         length of a round",
+    "  --repeat 5          rounds; those of all contenders alternate",
+    "  --busy 0            processes beside it that keep a core busy each",
+    "  --no-trim           Ringwall grows too, instead of recycling its segments",
+    "  --json              one line per workload and contender",
+  ].join("\n");
+}
+
 function flags() {
   const { values } = parseArgs({
     options: {
+      help: { type: "boolean", short: "h", default: false },
       dir: { type: "string" }, workloads: { type: "string" }, peers: { type: "string" },
       seconds: { type: "string", default: "1" }, repeat: { type: "string", default: "5" }, json: { type: "boolean", default: false },
       busy: { type: "string", default: "0" }, "no-trim": { type: "boolean", default: false },
     },
   });
+  if (values.help) return null;
   const pick = (text, known, what) => {
     if (text === undefined) return known;
     const names = text.split(",");
@@ -129,6 +144,10 @@ function table({ rows, absent }) {
 
 async function main() {
   const chosen = flags();
+  if (chosen === null) {
+    console.log(usage());
+    return;
+  }
   const say = (text) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${text}`);
   const machine = benchMachine(fs.existsSync(chosen.dir) ? chosen.dir : ".");
   console.log(chosen.json ? JSON.stringify({ bench: "peers", machine, options: { seconds: chosen.seconds, repeat: chosen.repeat, busy: chosen.busy, trims: chosen.trims } }) : `${machine.cpuModel}, ${machine.cpus ?? "?"} cores, ${machine.fileSystem}, load before ${machine.loadBefore.toFixed(1)}; ${chosen.repeat} rounds of ${chosen.seconds} s${chosen.busy === 0 ? "" : `, beside ${chosen.busy} busy`}\n`);

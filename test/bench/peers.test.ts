@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
@@ -41,6 +41,14 @@ test("what is not known is named, with what is", async () => {
   const refused = (args: readonly string[]): Promise<string> => run(process.execPath, [path.join(peers, "main.mjs"), ...args]).then(() => "", (error: { readonly code: number; readonly stderr: string }) => `${String(error.code)} ${error.stderr}`);
   assert.match(await refused(["--dir", tmpdir(), "--peers", "mongo"]), /^2 peers: there is no peer "mongo"; there are O_DSYNC group commit, .*hypercore/);
   assert.match(await refused([]), /^2 peers: --dir names a directory/);
+});
+
+test("--help lists every flag that is taken, and what can be chosen", async () => {
+  const { stdout } = await run(process.execPath, [path.join(peers, "main.mjs"), "--help"]);
+  const taken = [...readFileSync(path.join(peers, "main.mjs"), "utf8").matchAll(/"?([a-z-]+)"?: \{ type: "(?:string|boolean)"/g)].map(([, flag]) => flag as string).filter((flag) => flag !== "help");
+  assert.ok(taken.length > 5);
+  assert.deepEqual(taken.filter((flag) => !stdout.includes(`  --${flag} `)), []);
+  assert.match(stdout, /256x1024.*\n.*hypercore/);
 });
 
 const flushed = (index: number): string => [
