@@ -27,10 +27,10 @@ export function settleMoved(lost: readonly LostSequences[], table: PartitionTabl
   let unnamed = 0;
   for (const { id, firstSequence, lastSequence } of table) {
     const below = { first: firstSequence, last: Math.min(lastSequence, (firstFresh.get(id) ?? Number.POSITIVE_INFINITY) - 1) };
-    for (const { first, last } of without(merged([...(named.get(id) ?? []), below]), merged(copies.get(id) ?? []))) {
-      all.push({ partition: id, firstSequence: first, lastSequence: last });
-      for (const rest of without([{ first, last }], merged([...(named.get(id) ?? [])]))) unnamed += rest.last - rest.first + 1;
-    }
+    const known = merged(named.get(id) ?? []);
+    const missing = without(merged([...known, below]), merged(copies.get(id) ?? []));
+    for (const { first, last } of missing) all.push({ partition: id, firstSequence: first, lastSequence: last });
+    for (const { first, last } of without(missing, known)) unnamed += last - first + 1;
   }
   return { lost: all, unnamed };
 }
