@@ -1,5 +1,5 @@
-// Records of partitions that have moved copies, up to the last such record, in the order in which they were appended: all of them before
-// anything else that the kept segments hold as fresh records. Memory: three numbers for each, and one record.
+// Records of partitions that have moved copies, up to the last such record, by their times. They come between the fresh records of the
+// others: in the new log times never descend, so what came too late would have to take a later time. Memory: three numbers for each, and one record.
 
 import path from "node:path";
 import { RingwallError } from "../base/errors.js";
@@ -28,13 +28,32 @@ export interface MovedSurvivor {
   readonly data: Uint8Array;
 }
 
-export async function* movedSurvivors(options: MovedSurvivorsOptions): AsyncGenerator<MovedSurvivor, void> {
-  if (options.indexes.every((index) => index.moved.size === 0)) return;
-  const source = readSourceOf(options);
-  try {
-    const found: { readonly state: PartitionState; readonly sequence: number; readonly latest: number }[] = [];
-    const { table } = options.recovered;
-    const copies = copiesThatCount(table, options.indexes);
+interface Found {
+  readonly state: PartitionState;
+  readonly sequence: number;
+  /** Of its time and those of the partition's records before it. */
+  readonly latest: number;
+}
+
+export class MovedSurvivors {
+  readonly #source: ReadSource;
+  readonly #found: readonly Found[];
+  /** Of each partition the last of `#found`. */
+  readonly #last = new Map<PartitionState, { readonly at: number; readonly sequence: number }>();
+  /** The next one. */
+  #at = 0;
+
+  private constructor(source: ReadSource, found: readonly Found[]) {
+    this.#source = source;
+    this.#found = found;
+    for (const [at, { state, sequence }] of found.entries()) this.#last.set(state, { at, sequence });
+  }
+
+  static async find(options: MovedSurvivorsOptions): Promise<MovedSurvivors> {
+    const { recovered: { table }, indexes } = options;
+    const source = readSourceOf(options);
+    const found: Found[] = [];
+    const copies = indexes.every((index) => index.moved.size === 0) ? new Map<number, SequenceRange[]>() : copiesThatCount(table, indexes);
     for (const state of table) {
       let latest = 0;
       for (const range of rangesOf(state, copies.get(state.id) ?? [], options)) {
@@ -46,13 +65,32 @@ export async function* movedSurvivors(options: MovedSurvivorsOptions): AsyncGene
       }
     }
     // Sorting keeps the order of what is equal.
-    found.sort((a, b) => a.latest - b.latest);
-    for (const { state, sequence } of found) {
-      const record = await get(source, state, sequence);
+    return new MovedSurvivors(source, found.sort((a, b) => a.latest - b.latest));
+  }
+
+  /** The last sequence that comes from here, by partition. */
+  *lastSequences(): Generator<readonly [partition: number, sequence: number], undefined> {
+    for (const [{ id }, { sequence }] of this.#last) yield [id, sequence];
+    return undefined;
+  }
+
+  /** Whether some come before the fresh record of that partition and time. */
+  isDue(state: PartitionState, time: number): boolean {
+    const next = this.#found[this.#at];
+    return next !== undefined && (next.latest <= time || this.#at <= (this.#last.get(state)?.at ?? -1));
+  }
+
+  /** The next one, while `isWanted`. */
+  async *take(isWanted: () => boolean): AsyncGenerator<MovedSurvivor, void> {
+    while (this.#at < this.#found.length && isWanted()) {
+      const { state, sequence } = this.#found[this.#at++] as Found;
+      const record = await get(this.#source, state, sequence);
       if (record !== undefined) yield { state, sequence, time: record.time, data: record.data };
     }
-  } finally {
-    await segmentFilesOf(source).close();
+  }
+
+  close(): Promise<void> {
+    return segmentFilesOf(this.#source).close();
   }
 }
 

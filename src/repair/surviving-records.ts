@@ -1,4 +1,4 @@
-// Every record of a recovered lane that is provably right, in the order in which the lane took them.
+// Every record of a recovered lane that is provably right, in the order in which the lane took them, moved ones by their times.
 //
 // Recovery has judged the lane: what it calls lost, dead, trimmed or part of an incomplete group is passed over here, and
 // every frame is verified again as it is read. Memory: some chunks of a segment, and one record.
@@ -14,7 +14,7 @@ import type { SegmentIndex } from "../core/segment-index.js";
 import type { DamagedRange, KnownSegment, LostRange, RecoveredLane } from "../recovery/recovered-lane.js";
 import { openIfThere, type ScanSource } from "../recovery/scan.js";
 import { SegmentReader } from "../recovery/segment-reader.js";
-import { movedSurvivors } from "./moved-survivors.js";
+import { MovedSurvivors } from "./moved-survivors.js";
 
 export interface SurvivingRecord {
   readonly state: PartitionState;
@@ -78,6 +78,7 @@ class LaneWalk {
   /** Last sequence taken, by partition. */
   readonly #last = new Map<number, number>();
   #open: OpenRecord | null = null;
+  #moved: MovedSurvivors | null = null;
 
   constructor(options: WalkOptions) {
     const { source, recovered } = options;
@@ -92,15 +93,31 @@ class LaneWalk {
   }
 
   async run(): Promise<void> {
-    const { recovered, source, loadIndex, take } = this.#options;
+    const { recovered, source, loadIndex } = this.#options;
     const indexes: SegmentIndex[] = [];
     for (const { segment, index } of recovered.segments) indexes.push(index ?? (await loadIndex(segment)));
-    for await (const record of movedSurvivors({ source, recovered, indexes })) {
-      this.#last.set(record.state.id, record.sequence);
-      const waits = take(record);
+    const moved = await MovedSurvivors.find({ source, recovered, indexes });
+    this.#moved = moved;
+    try {
+      for (const [id, sequence] of moved.lastSequences()) this.#last.set(id, sequence);
+      for (const [at, known] of recovered.segments.entries()) await this.#walkSegment(known, indexes[at] as SegmentIndex);
+      await this.#takeMoved(moved, () => true);
+    } finally {
+      await moved.close();
+    }
+  }
+
+  async #takeMoved(moved: MovedSurvivors, isWanted: () => boolean): Promise<void> {
+    for await (const record of moved.take(isWanted)) {
+      const waits = this.#options.take(record);
       if (waits !== undefined) await waits;
     }
-    for (const [at, known] of recovered.segments.entries()) await this.#walkSegment(known, indexes[at] as SegmentIndex);
+  }
+
+  async #takeBehind(moved: MovedSurvivors, record: SurvivingRecord): Promise<void> {
+    await this.#takeMoved(moved, () => moved.isDue(record.state, record.time));
+    const waits = this.#options.take(record);
+    if (waits !== undefined) await waits;
   }
 
   async #walkSegment({ path, index: known }: KnownSegment, index: SegmentIndex): Promise<void> {
@@ -243,7 +260,8 @@ class LaneWalk {
     }
     this.#last.set(state.id, sequence);
     const data = record.parts.length === 1 ? part : Buffer.concat(record.parts);
-    return this.#options.take({ state, sequence, time: record.time, data });
+    const survivor = { state, sequence, time: record.time, data };
+    return this.#moved?.isDue(state, record.time) === true ? this.#takeBehind(this.#moved, survivor) : this.#options.take(survivor);
   }
 
   #isLive(state: PartitionState, sequence: number, index: SegmentIndex, position: number): boolean {

@@ -85,6 +85,9 @@ export class TargetLog {
       });
     }
     const state = table.reserve(name);
+    // 1. a lane is copied up to its newest record; 2. an older lane begins with a part that is defined here, at that time; 3. its records
+    // can't have earlier ones any more.
+    this.#time = this.#laneTimes[laneNumber] as number;
     if (firstSequence === 1 && records > 0) return state;
     await definedEmpty(lane, state);
     // A trim beyond the end moves the numbering on.
