@@ -2,14 +2,16 @@
 
 import { RingwallError } from "../base/errors.js";
 import { parseLaneDirectory, superblockName } from "../format/names.js";
+import { demandNoBackupMark } from "../recovery/backup-mark.js";
 import type { FileSystem } from "../storage/storage.js";
 
 export async function isLog(files: FileSystem, directory: string): Promise<boolean> {
   return ((await files.list(directory)) ?? []).some((name) => name === superblockName || parseLaneDirectory(name) !== null);
 }
 
-/** Rejects with RINGWALL_NOT_FOUND unless there is at least a part of a log. */
+/** Rejects with RINGWALL_NOT_FOUND unless there is at least a part of a log, with RINGWALL_NOT_A_LOG for a backup that was interrupted. */
 export async function demandLog(files: FileSystem, directory: string): Promise<void> {
+  demandNoBackupMark(directory, (await files.list(directory)) ?? []);
   if (await isLog(files, directory)) return;
   throw new RingwallError("RINGWALL_NOT_FOUND", "there is no log here", { place: { path: directory }, remedy: "Check the path." });
 }

@@ -6,8 +6,9 @@ import { RingwallError } from "../base/errors.js";
 import type { PartitionTable } from "../core/partition-table.js";
 import { isNameLost } from "../core/own-names.js";
 import { chooseKernels } from "../format/kernels.js";
-import { backupMarkName, laneDirectoryName, lockName, parseLaneDirectory, superblockName } from "../format/names.js";
+import { laneDirectoryName, lockName, parseLaneDirectory, superblockName } from "../format/names.js";
 import { blocksInFlightUnbounded, type LaneRecord, type Superblock } from "../format/superblock.js";
+import { demandNoBackupMark } from "../recovery/backup-mark.js";
 import { recoverLane } from "../recovery/recover-lane.js";
 import type { RecoveredLane } from "../recovery/recovered-lane.js";
 import { confirmSuperblock, createSuperblock, laneWithFiles, readSuperblock } from "../recovery/superblock-file.js";
@@ -150,12 +151,7 @@ async function syncNames(storage: Storage, directory: string): Promise<void> {
 
 /** A directory is taken when it is a log, all of it, or empty but for what an interrupted creation left. */
 function demandLog(directory: string, names: readonly string[], create: boolean): void {
-  if (names.includes(backupMarkName)) {
-    throw new RingwallError("RINGWALL_NOT_A_LOG", `an interrupted backup: ${backupMarkName} is there`, {
-      place: { path: directory },
-      remedy: "Remove the directory and run the backup again.",
-    });
-  }
+  demandNoBackupMark(directory, names);
   if (names.includes(superblockName)) return;
   const foreign = names.find((name) => !name.startsWith(lockName) && parseLaneDirectory(name) === null && !name.startsWith(superblockName) && !/^probe\.[0-9a-f]{16}$/.test(name));
   if (foreign !== undefined) {

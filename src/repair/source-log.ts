@@ -9,6 +9,7 @@ import { decodeIndexHeader, indexHeaderBytes } from "../format/index-file.js";
 import { indexName, laneDirectoryName, parseLaneDirectory, superblockName } from "../format/names.js";
 import { decodeSegmentHeader, type SegmentHeader } from "../format/segment-header.js";
 import { lanesMax, superblockCopies, type Superblock } from "../format/superblock.js";
+import { demandNoBackupMark } from "../recovery/backup-mark.js";
 import { listLane, type LaneFiles } from "../recovery/lane-files.js";
 import { openIfThere } from "../recovery/scan.js";
 import { readSuperblock } from "../recovery/superblock-file.js";
@@ -47,6 +48,7 @@ interface Witness {
 export async function identifyLog(files: FileSystem, directory: string): Promise<SourceLog> {
   const names = await files.list(directory);
   if (names === null) throw new RingwallError("RINGWALL_NOT_FOUND", "there is no log here", { place: { path: directory }, remedy: "Check the path." });
+  demandNoBackupMark(directory, names);
   const damaged: DamagedPlace[] = [];
   const stated = await readStated(files, directory, damaged);
   const laneNumbers = names.map(parseLaneDirectory).filter((lane) => lane !== null).filter((lane) => lane < lanesMax);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import type { BackupReport } from "#src/index.js";
+import { Log, type BackupReport, type RepairReport } from "#src/index.js";
 import { errorOf, ringwall, start, withPlace } from "./ringwall.js";
 
 const lines = Array.from({ length: 20_000 }, (_, index) => `line ${String(index + 1)} ${"payload ".repeat(20)}`);
@@ -47,5 +47,72 @@ test("interrupted: 130, and nothing is left", async () => {
     assert.equal(ended.code, 130);
     assert.match(ended.stderr, /nothing is left/);
     assert.ok(!fs.existsSync(target));
+  });
+});
+
+test("a finished backup of a running log: verify finds nothing wrong, inspect shows it, repair has every record of it", async () => {
+  await withPlace(async (log, directory) => {
+    const copy = path.join(directory, "copy");
+    const running = await Log.open(log, { segmentBytes: 1024 ** 2, lanes: 2 });
+    try {
+      for (const name of ["a", "b", "c"]) {
+        await Promise.all(lines.slice(0, 8000).map((line) => running.partition(name).append(line)));
+        await running.partition(name).trim(3001);
+      }
+      await running.backup(copy);
+      await running.partition("a").append("behind the backup");
+    } finally {
+      await running.close();
+    }
+    const verified = await ringwall(["verify", copy]);
+    assert.equal(verified.code, 0, verified.text);
+    assert.match(verified.text, /^sound: 2 lanes/m);
+    const inspected = await ringwall(["inspect", copy, "--json"]);
+    assert.equal(inspected.code, 0, inspected.stderr);
+    const { notes, lanes } = JSON.parse(inspected.text) as { readonly notes: readonly string[]; readonly lanes: readonly { readonly problem: string | null; readonly segments: readonly { readonly damage: readonly unknown[] }[] }[] };
+    assert.deepEqual([notes, lanes.map(({ problem }) => problem)], [[], [null, null]]);
+    assert.deepEqual(lanes.flatMap(({ segments }) => segments.flatMap(({ damage }) => damage)), []);
+    const repaired = await ringwall(["repair", copy, "--to", path.join(directory, "repaired"), "--json"]);
+    assert.equal(repaired.code, 0, repaired.text);
+    const report = JSON.parse(repaired.text) as RepairReport;
+    assert.deepEqual([report.complete, report.records, report.damaged], [true, 15_000, []]);
+    for (const name of ["a", "b", "c"]) assert.equal((await ringwall(["cat", path.join(directory, "repaired"), name])).text, `${lines.slice(3000, 8000).join("\n")}\n`);
+  });
+});
+
+test("a backup that was killed: verify and repair refuse it as what it is, inspect says so; without its mark repair copies what has come of it", async () => {
+  await withPlace(async (log, directory) => {
+    assert.equal((await ringwall(["append", log, "a", "--segment-bytes", "1MiB"], { input: `${lines.join("\n")}\n` })).code, 0);
+    const [copy, target] = [path.join(directory, "copy"), path.join(directory, "repaired")];
+    const running = start(["backup", log, copy, "--bytes-per-second", "2MiB"]);
+    while (!fs.existsSync(path.join(copy, "lane-00", "00000002.segment"))) await new Promise((resolve) => setImmediate(resolve));
+    running.child.kill("SIGKILL");
+    await running.end();
+    for (const args of [["verify", copy], ["repair", copy, "--to", target], ["repair", copy, "--dry-run"], ["cat", copy, "a"]]) {
+      const refused = await ringwall([...args, "--json"]);
+      assert.equal(refused.code, 2, args.join(" "));
+      assert.equal(errorOf(refused).code, "RINGWALL_NOT_A_LOG");
+      assert.match(errorOf(refused).message, /interrupted backup/);
+    }
+    assert.ok(!fs.existsSync(target));
+    const inspected = await ringwall(["inspect", copy]);
+    assert.equal(inspected.code, 0, inspected.stderr);
+    assert.match(inspected.text.split("\n")[0] ?? "", /an interrupted backup/);
+    assert.match(inspected.text, /segment 1\b/);
+    fs.rmSync(path.join(copy, "backup-incomplete"));
+    const repaired = await ringwall(["repair", copy, "--to", target, "--json"]);
+    const report = JSON.parse(repaired.text) as RepairReport;
+    assert.deepEqual([repaired.code, report.complete, report.isLossUnknown], [1, false, true]);
+    assert.ok(report.records > 3000, String(report.records));
+    assert.equal((await ringwall(["cat", target, "a"])).text, `${lines.slice(0, report.records).join("\n")}\n`);
+  });
+});
+
+test("a backup that was killed before its first lane: inspect and verify say what it is", async () => {
+  await withPlace(async (log) => {
+    fs.mkdirSync(log);
+    fs.writeFileSync(path.join(log, "backup-incomplete"), "");
+    assert.equal(errorOf(await ringwall(["verify", log, "--json"])).code, "RINGWALL_NOT_A_LOG");
+    assert.match((await ringwall(["inspect", log])).text, /an interrupted backup/);
   });
 });

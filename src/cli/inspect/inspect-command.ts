@@ -1,5 +1,6 @@
 // `ringwall inspect`: what is on disk, for people and for programs.
 
+import { isInterruptedBackup } from "../../recovery/backup-mark.js";
 import { chooseStorage } from "../../storage/choose.js";
 import type { CommonOptions } from "../common-options.js";
 import { demandLog } from "../demand-log.js";
@@ -24,7 +25,8 @@ export async function inspectCommand(directory: string, options: InspectOptions)
   const document = new InspectDocument();
   let segments = 0;
   try {
-    await demandLog(storage.files, directory);
+    // What there is of an interrupted backup is shown, behind a line that says so.
+    if (!isInterruptedBackup((await storage.files.list(directory)) ?? [])) await demandLog(storage.files, directory);
     for await (const item of inspectLog({ storage, directory, segment: options.segment, listsBlocks, listsFrames, limit: options.limit })) {
       if (item.kind === "segment") segments++;
       if (options.json !== true) await output.line(itemText(item, output));

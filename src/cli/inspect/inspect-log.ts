@@ -6,6 +6,7 @@ import { chooseKernels } from "../../format/kernels.js";
 import { laneDirectoryName, parseLaneDirectory } from "../../format/names.js";
 import { decodeSegmentHeader, type SegmentHeader } from "../../format/segment-header.js";
 import type { LaneRecord, Superblock } from "../../format/superblock.js";
+import { interruptedBackup, isInterruptedBackup } from "../../recovery/backup-mark.js";
 import { listLane, type LaneFiles } from "../../recovery/lane-files.js";
 import { readIndexFile } from "../../recovery/load-segment-index.js";
 import { recoverLane } from "../../recovery/recover-lane.js";
@@ -37,6 +38,7 @@ interface LaneContext {
 
 export async function* inspectLog(request: InspectRequest): AsyncGenerator<InspectItem, undefined> {
   const { storage, directory } = request;
+  if (isInterruptedBackup((await storage.files.list(directory)) ?? [])) yield { kind: "note", text: `${interruptedBackup}. No opening takes it for a log; what has come of it so far follows` };
   const { item, superblock } = await lookAtSuperblock(storage, directory);
   yield item;
   let room = request.limit;
