@@ -7,7 +7,6 @@
 // It must never run beside itself.
 
 import { RingwallError } from "../base/errors.js";
-import { writeU64 } from "../base/numbers.js";
 import { LiveBytes, runsOf } from "../core/live-bytes.js";
 import { lastLive } from "../core/living-segment.js";
 import { isHiddenName } from "../core/own-names.js";
@@ -15,11 +14,11 @@ import type { PartitionState, PartitionTable } from "../core/partition-table.js"
 import type { SegmentIndex } from "../core/segment-index.js";
 import { merged, without, type SequenceRange } from "../core/sequence-ranges.js";
 import type { Truncation } from "../format/checkpoint.js";
-import { movedTimeBytes } from "../format/frame.js";
 import { inTurns } from "../storage/in-turns.js";
 import type { LogRecord } from "./block-cursor.js";
 import type { LaneSettings } from "./lane-settings.js";
 import type { LaneStats } from "./lane-stats.js";
+import { LiveSweep, movedPayload, type SweptRecord } from "./live-sweep.js";
 import type { MovedItem } from "./operation.js";
 import type { ReclaimEvent } from "./options.js";
 import type { LostRecords } from "./read-errors.js";
@@ -277,24 +276,37 @@ export class Reclaim {
   }
 
   /** Places copies of the records that are live when their turn comes. False when the lane ended meanwhile. */
-  async #move({ portions }: Round): Promise<boolean> {
+  async #move({ segments, portions }: Round): Promise<boolean> {
     let items: MovedItem[] = [];
     let bytes = 0;
-    for (const [state, { ranges, truncations }] of portions) {
-      for (const range of ranges) {
-        for await (const records of this.#recordsOf(state, range)) {
-          for (const record of records) {
-            items.push({ state, sequence: record.seq, payload: movedPayload(record), truncations });
-            bytes += record.data.length;
-            if (bytes < chunkBytes) continue;
-            if (!(await this.#place(items))) return false;
-            items = [];
-            bytes = 0;
-          }
-        }
+    for await (const records of this.#wantedRecords({ segments, portions })) {
+      if (this.#isStopping) return false;
+      for (const { state, sequence, payload } of records) {
+        items.push({ state, sequence, payload, truncations: (portions.get(state) as Portion).truncations });
+        bytes += payload.length;
+        if (bytes < chunkBytes) continue;
+        if (!(await this.#place(items))) return false;
+        items = [];
+        bytes = 0;
       }
     }
     return items.length === 0 ? !this.#isStopping : this.#place(items);
+  }
+
+  /** First what a sweep over the segments finds; then, by readers, what it left: they find it, or say what is damaged. */
+  async *#wantedRecords({ segments, portions }: Round): AsyncGenerator<readonly SweptRecord[], void> {
+    const { shelf } = this.#lane;
+    const sweep = new LiveSweep(shelf, portions);
+    for (const segment of segments) {
+      if (shelf.segmentIds.includes(segment)) yield* sweep.recordsOf(await shelf.segmentIndex(segment));
+    }
+    for (const state of portions.keys()) {
+      for (const range of sweep.left(state)) {
+        for await (const records of this.#recordsOf(state, range)) {
+          yield records.map(({ seq, time, data }) => ({ state, sequence: seq, payload: movedPayload(time, data) }));
+        }
+      }
+    }
   }
 
   async #place(items: readonly MovedItem[]): Promise<boolean> {
@@ -345,13 +357,6 @@ export class Reclaim {
     });
     this.#wake = null;
   }
-}
-
-function movedPayload({ time, data }: LogRecord): Uint8Array {
-  const payload = new Uint8Array(movedTimeBytes + data.length);
-  writeU64(new DataView(payload.buffer), 0, time);
-  payload.set(data, movedTimeBytes);
-  return payload;
 }
 
 function lostOf({ details }: RingwallError): LostRecords | undefined {

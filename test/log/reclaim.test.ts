@@ -4,7 +4,11 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { countingFiles } from "#src/cli/verify/counting-files.js";
 import { Log, type LogOptions, type Partition, type ReclaimEvent, type RingwallError } from "#src/index.js";
+import { LaneLog } from "#src/log/lane-log.js";
+import { resolveOptions } from "#src/log/options.js";
+import { chooseStorage } from "#src/storage/choose.js";
 import { contents, crashCopy, freshPath, laneFiles, onEachBackend, refused, seeded, small, text, withLog } from "./log-fixture.js";
 
 const options: LogOptions = { ...small, reclaim: { bytesPerSecond: 2 ** 40 } };
@@ -193,6 +197,48 @@ onEachBackend("reclaim", (backend) => {
       await until(() => kept(log) <= 5);
       assert.deepEqual((await contents(log.partition("cut"))).slice(100), Array.from({ length: 400 }, (_, at) => `anew ${String(at)}`));
     });
+  });
+
+  test("of records that were truncated and written anew among what goes, the new ones are moved, with their times", async () => {
+    const directory = freshPath();
+    await withLog(directory, { ...options, backend }, async (log) => {
+      const [here, further] = [log.partition("here"), log.partition("further")];
+      for (const partition of [here, further]) for (const old of ["one", "dead", "dead too"]) await partition.append(old);
+      await here.truncate(1);
+      await here.append("two");
+      await fill(log.partition("busy"), 3000);
+      await further.truncate(1);
+      for (const anew of ["two", "three"]) await further.append(anew);
+      const before = await further.get(2);
+      await age(log, 12);
+      await until(() => kept(log) <= 5);
+      assert.ok(log.stats()[0]!.segmentsReclaimed > 0);
+      assert.deepEqual(await contents(here), ["one", "two"]);
+      assert.deepEqual(await contents(further), ["one", "two", "three"]);
+      assert.deepEqual(await further.get(2), before);
+    });
+    await withLog(directory, { backend, readOnly: true }, async (log) => assert.deepEqual(await contents(log.partition("further")), ["one", "two", "three"]));
+  });
+
+  test("a segment is read about once to move what lives in it, however many partitions that belongs to", async () => {
+    const { storage, reason } = chooseStorage({ backend });
+    let bytesRead = 0;
+    const files = countingFiles(storage.files, (bytes) => (bytesRead += bytes));
+    const log = await LaneLog.openOn({ storage: { ...storage, files }, reason }, freshPath(), resolveOptions({ ...options, backend }));
+    const [partitions, rounds] = [200, 5];
+    for (let round = 0; round < rounds; round++) {
+      await Promise.all(Array.from({ length: partitions }, (_, at) => log.partition(`p${String(at)}`).append(`${String(round)} ${kilobyte}`)));
+    }
+    const busy = log.partition("busy");
+    for (let round = 0; round < 8; round++) {
+      await Promise.all(Array.from({ length: 1000 }, () => busy.append(kilobyte)));
+      await busy.trim(busy.lastSeq + 1);
+    }
+    await until(() => log.stats()[0]!.segmentsReclaimed >= 2);
+    const { segmentsReclaimed } = log.stats()[0]!;
+    assert.ok(bytesRead <= 3 * segmentsReclaimed * small.segmentBytes!, `${String(bytesRead)} bytes read for ${String(segmentsReclaimed)} segments`);
+    for (let at = 0; at < partitions; at++) assert.deepEqual(await contents(log.partition(`p${String(at)}`)), Array.from({ length: rounds }, (_, round) => `${String(round)} ${kilobyte}`));
+    await log.close();
   });
 
   test("the owner is told first, and what it trims is not moved", async () => {
