@@ -1,5 +1,6 @@
 // One run of the command line: builds the program, runs the command, turns every outcome into an exit code.
 
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { registerBench } from "./bench/register.js";
 import { type ExitCode, exitCode, type Outcome } from "./exit-codes.js";
@@ -25,6 +26,7 @@ export async function runCli(args: readonly string[]): Promise<ExitCode> {
 export function createProgram(outcome: Outcome): Command {
   const program = new Command("ringwall")
     .description("The write-ahead log for Node.js: looks after logs from the command line")
+    .version(packageVersion(), "-V, --version", "print the version")
     .exitOverride()
     .showSuggestionAfterError()
     .configureOutput({
@@ -37,6 +39,11 @@ export function createProgram(outcome: Outcome): Command {
   registerRemovalCommands(program, outcome);
   registerBench(program, outcome);
   return program;
+}
+
+/** Of the package that this file lies in. */
+function packageVersion(): string {
+  return (JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { readonly version: string }).version;
 }
 
 function usageText(text: string): string {

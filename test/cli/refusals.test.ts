@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
+import { root } from "../docs/markdown.js";
 import { errorOf, ringwall, start, withPlace } from "./ringwall.js";
 
 describe("usage", () => {
@@ -29,9 +30,15 @@ describe("usage", () => {
     });
   }
 
+  test("--version is the package's", async () => {
+    const { version } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8")) as { version: string };
+    const { code, text } = await ringwall(["--version"]);
+    assert.deepEqual([code, text], [0, `${version}\n`]);
+  });
+
   test("--help of every command has an example and the exit codes, and is 0", async () => {
     assert.equal((await ringwall(["--help"])).code, 0);
-    for (const command of ["append", "cat", "tail", "doctor", "inspect", "verify", "stats"]) {
+    for (const command of ["append", "cat", "tail", "doctor", "inspect", "verify", "repair", "backup", "stats", "trim", "drop"]) {
       const help = await ringwall([command, "--help"]);
       assert.equal(help.code, 0);
       assert.match(help.text, /Example:\n {2}\$ .*ringwall /);
