@@ -39,6 +39,7 @@ export function installDependencies() {
   const reason = dependenciesStale(root);
   if (reason === null) return;
   const started = performance.now();
+  console.log(`setup: npm ci, for ${reason} …`);
   const result = runNpm(["ci", "--include=dev", "--no-audit", "--no-fund"]);
   if (result.status !== 0) {
     throw new SetupError(
@@ -48,7 +49,7 @@ export function installDependencies() {
   }
   // The compiler's own bookkeeping does not watch node_modules: let it look at everything again.
   for (const file of ["dist/.tsbuildinfo", "build/test/.tsbuildinfo"]) rmSync(path.join(root, file), { force: true });
-  report("dependencies installed", reason, started);
+  report("dependencies installed", null, started);
 }
 
 /** Why `npm ci` is needed, or null. npm keeps what it installed in node_modules/.package-lock.json; entries are compared one by one. */
