@@ -1,15 +1,12 @@
-// The suite `read`: a closed log out of the page cache, read in order and at random.
+// The suite `read`: a closed log out of the page cache, read in order and at random, each way in a process of its own.
 
-import { Log } from "../../../thread/log.js";
 import type { LogOptions } from "../../../log/options.js";
-import type { Partition } from "../../../log/partition.js";
-import { RingwallError } from "../../../base/errors.js";
+import { CommandError } from "../../report-failure.js";
 import type { BenchContext } from "../bench-run.js";
-import { ProcessUsage } from "../process-usage.js";
-import { Samples } from "../samples.js";
 import { writeAndClose } from "../unclean-log.js";
 import { backendsOf } from "./log-entrant.js";
-import { logFactsOf } from "../log-settings.js";
+import type { WayName } from "./read-ways.js";
+import { startReader, type ReaderProcess, type ReaderReply } from "./reader-process.js";
 import type { Entrant, Group, OpenGroup, Suite, SuiteFlags } from "./suite.js";
 
 export interface ReadFlags extends SuiteFlags {
@@ -21,35 +18,17 @@ export interface ReadFlags extends SuiteFlags {
   readonly bufferBytes?: number;
 }
 
-interface ReadFigures {
-  readonly recordsPerSecond: number;
-  readonly megabytesPerSecond: number;
-  readonly cpuMicrosPerRecord: number;
-  readonly records: number;
-  readonly othersCores: number;
-  readonly seconds: number;
+interface Variant {
+  readonly name: string;
+  readonly way: WayName;
+  readonly heapBytes: number;
 }
 
-/** Adds what it reads to `tally` until `isOver`. */
-type Way = (partition: Partition, tally: Tally, isOver: () => boolean) => Promise<void>;
-
-class Tally {
-  records = 0;
-  bytes = 0;
-  readonly samples: Samples | null;
-
-  constructor(isTimed: boolean) {
-    this.samples = isTimed ? new Samples() : null;
-  }
-}
-
-/** Records between two looks at the clock. */
-const stride = 1024;
-
-const ways: readonly { readonly name: string; readonly isTimed: boolean; readonly read: Way }[] = [
-  { name: "readBatches", isTimed: false, read: readInBatches },
-  { name: "for await", isTimed: false, read: readOneByOne },
-  { name: "get", isTimed: true, read: getAtRandom },
+const variants: readonly Variant[] = [
+  { name: "readBatches", way: "readBatches", heapBytes: 0 },
+  { name: "readBatches, 64 MiB heap", way: "readBatches", heapBytes: 64 * 1024 ** 2 },
+  { name: "for await", way: "for await", heapBytes: 0 },
+  { name: "get", way: "get", heapBytes: 0 },
 ];
 
 export const readSuite: Suite<ReadFlags> = {
@@ -63,7 +42,7 @@ export const readSuite: Suite<ReadFlags> = {
   groups: (flags) => flags.recordBytes.map((recordBytes): Group => ({ name: `records of ${String(recordBytes)} B`, open: (context) => openGroup(recordBytes, flags, context) })),
 };
 
-async function openGroup(recordBytes: number, flags: ReadFlags, { place }: BenchContext): Promise<OpenGroup> {
+async function openGroup(recordBytes: number, flags: ReadFlags, { place, interrupt }: BenchContext): Promise<OpenGroup> {
   const directory = place.fresh("read");
   const backends = backendsOf(flags.backend);
   const [writes = "fs"] = backends;
@@ -71,93 +50,40 @@ async function openGroup(recordBytes: number, flags: ReadFlags, { place }: Bench
   const { segmentBytes, bufferBytes } = flags;
   const options: LogOptions = { backend: writes, ...(segmentBytes === undefined ? {} : { segmentBytes }), ...(bufferBytes === undefined ? {} : { bufferBytes }) };
   await writeAndClose({ directory, bytes: flags.bytes, recordBytes, options });
-  const logs: Log[] = [];
+  const readers: ReaderProcess[] = [];
+  const entrants: Entrant[] = [];
   const close = async (): Promise<void> => {
-    for (const log of logs) await log.close();
+    for (const reader of readers) await reader.end({ kind: "close" });
     place.discard(directory);
   };
   try {
-    for (const backend of backends) logs.push(await Log.open(directory, { ...options, backend, readOnly: true }));
+    for (const { name, way, heapBytes } of variants) {
+      for (const backend of backends) {
+        const reader = await startReader({ directory, options: { ...options, backend }, recordBytes, way, heapBytes }, interrupt.signal);
+        readers.push(reader);
+        const { facts, records, objects } = readyOf(reader);
+        const settings = { backend, way, recordBytes, records, objects };
+        entrants.push({ name: `${name}, ${backend}`, settings, facts, ...(backend === rival ? {} : { reference: `${name}, ${rival}` }), round: (seconds) => round(reader, seconds) });
+      }
+    }
   } catch (error) {
     await close();
     throw error;
   }
-  const entrants = ways.flatMap(({ name, isTimed, read }) => backends.map((backend, index): Entrant => {
-    const log = logs[index] as Log;
-    const partition = log.partition("bench");
-    return {
-      name: `${name}, ${backend}`,
-      settings: { backend, way: name, recordBytes, records: partition.lastSeq },
-      facts: logFactsOf(log),
-      ...(backend === rival ? {} : { reference: `${name}, ${rival}` }),
-      // Into the page cache: blocks may have been written past it.
-      prepare: async () => {
-        for await (const records of partition.readBatches()) if (records.length === 0) break;
-        return undefined;
-      },
-      round: (seconds, isStopped) => round({ partition, recordBytes, read, isTimed, seconds, isStopped }),
-    };
-  }));
   return { entrants, close };
 }
 
-interface RoundRequest {
-  readonly partition: Partition;
-  readonly recordBytes: number;
-  readonly read: Way;
-  readonly isTimed: boolean;
-  readonly seconds: number;
-  readonly isStopped: () => boolean;
+function readyOf({ first }: ReaderProcess): Extract<ReaderReply, { kind: "ready" }> {
+  if (first.kind !== "ready") throw unexpected(first.kind);
+  return first;
 }
 
-async function round({ partition, recordBytes, read, isTimed, seconds, isStopped }: RoundRequest): Promise<ReadFigures> {
-  const usage = new ProcessUsage();
-  const tally = new Tally(isTimed);
-  usage.open();
-  const started = performance.now();
-  const deadline = started + seconds * 1000;
-  const isOver = (): boolean => performance.now() >= deadline || isStopped();
-  while (!isOver()) await read(partition, tally, isOver);
-  const millis = performance.now() - started;
-  usage.shut();
-  const { records, bytes, samples } = tally;
-  if (bytes !== records * recordBytes) throw new RingwallError("RINGWALL_IO", `${String(records)} records of ${String(recordBytes)} bytes came as ${String(bytes)} bytes`);
-  return {
-    recordsPerSecond: (records / millis) * 1000,
-    megabytesPerSecond: bytes / millis / 1000,
-    ...(samples === null ? {} : { getMicros: samples.quantiles(1000) }),
-    cpuMicrosPerRecord: usage.cpuMicros / records,
-    records,
-    othersCores: usage.othersCores,
-    seconds: millis / 1000,
-  };
+async function round(reader: ReaderProcess, seconds: number): Promise<object> {
+  const reply = await reader.order({ kind: "round", seconds });
+  if (reply.kind !== "read") throw unexpected(reply.kind);
+  return reply.figures;
 }
 
-async function readInBatches(partition: Partition, tally: Tally, isOver: () => boolean): Promise<void> {
-  for await (const records of partition.readBatches()) {
-    tally.records += records.length;
-    for (const { data } of records) tally.bytes += data.length;
-    if (isOver()) return;
-  }
-}
-
-async function readOneByOne(partition: Partition, tally: Tally, isOver: () => boolean): Promise<void> {
-  for await (const { data } of partition.read()) {
-    tally.records++;
-    tally.bytes += data.length;
-    if (tally.records % stride === 0 && isOver()) return;
-  }
-}
-
-async function getAtRandom(partition: Partition, tally: Tally): Promise<void> {
-  const { lastSeq } = partition;
-  // A stretch of calls between two looks at whether the round is over.
-  for (let call = 0; call < 64; call++) {
-    const started = performance.now();
-    const record = await partition.get(1 + Math.floor(Math.random() * lastSeq));
-    tally.samples?.record(performance.now() - started);
-    if (record === undefined) throw new RingwallError("RINGWALL_NOT_FOUND", "a durable record was not found", { place: { partition: partition.name } });
-    tally.records++;
-    tally.bytes += record.data.length;
-  }
+function unexpected(kind: string): CommandError {
+  return new CommandError(`the reading process answered "${kind}" out of turn`, "PROCESS");
 }

@@ -5,6 +5,7 @@ import { LogContender } from "../log-contender.js";
 import { logFactsOf } from "../log-settings.js";
 import { makePayloads } from "../payloads.js";
 import { Trimmer } from "../trimmer.js";
+import type { ToldFailure } from "./told-process.js";
 import type { WriterOrder, WriterReply, WriterRequest } from "./writer-process.js";
 
 const warmUpSeconds = 0.2;
@@ -16,7 +17,7 @@ let records = 0;
 let isRunning = false;
 let callers: Promise<unknown> = Promise.resolve();
 
-const reply = (message: WriterReply): void => { process.send?.(message); };
+const reply = (message: WriterReply | ToldFailure): void => { process.send?.(message); };
 
 try {
   const log = await Log.open(request.directory, request.options);
@@ -50,12 +51,12 @@ try {
     } else reply({ records, facts, threadId });
   };
   process.on("message", (order: WriterOrder) => {
-    obey(order).catch((error: unknown) => { reply({ records, facts, threadId, failure: String(error) }); });
+    obey(order).catch((error: unknown) => { reply({ failure: String(error) }); });
   });
   // Whoever started it is gone.
   process.on("disconnect", () => { process.exit(); });
   reply({ records, facts, threadId });
 } catch (error) {
-  reply({ records, facts: {}, threadId: process.pid, failure: String(error) });
+  reply({ failure: String(error) });
   process.disconnect();
 }
