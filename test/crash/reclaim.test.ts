@@ -24,16 +24,23 @@ interface Told {
   trimmed: number;
 }
 
-/** Runs a writer and kills it once it has said so often that records were moved. Resolves to its facts. */
-async function killedInReclaim(directory: string, backend: Backend, rounds: number): Promise<string[]> {
+/** When a writer is killed: once it has said so often that copies were placed, counted from its first round that ended, or from the beginning. */
+interface Moment {
+  readonly copies: number;
+  readonly isAfterRound: boolean;
+}
+
+/** Runs a writer and kills it at that moment, or later: this process may be held up. Resolves to its facts. */
+async function killedInReclaim(directory: string, backend: Backend, { copies, isAfterRound }: Moment): Promise<string[]> {
   const facts = path.join(root, "facts");
   fs.rmSync(facts, { force: true });
   const child = spawn(process.execPath, [program, directory, backend, facts], { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise<unknown>((resolve) => child.once("exit", (code, signal) => { resolve(signal ?? code); }));
-  let moved = 0;
-  child.stdout.on("data", (bytes: Buffer) => {
-    moved += bytes.length;
-    if (moved >= rounds) child.kill("SIGKILL");
+  let said = "";
+  child.stdout.setEncoding("latin1").on("data", (text: string) => {
+    said += text;
+    const counted = isAfterRound ? (/r.*/.exec(said)?.[0] ?? "") : said;
+    if (counted.replaceAll("r", "").length >= copies) child.kill("SIGKILL");
   });
   assert.equal(await ended, "SIGKILL", "the writer does not end by itself");
   return fs.readFileSync(facts, "utf8").split("\n").slice(0, -1);
@@ -75,7 +82,7 @@ describe("killed while records are moved", () => {
       const told = new Map<string, Told>(["old", "busy"].map((name) => [name, { durable: 0, trimming: 1, trimmed: 1 }]));
       let reclaimed = 0;
       for (let life = 0; life < kills; life++) {
-        const facts = await killedInReclaim(directory, backend, 1 + random.below(4));
+        const facts = await killedInReclaim(directory, backend, { copies: 1 + random.below(4), isAfterRound: life % 2 === 1 });
         for (const fact of facts) note(told, fact);
         reclaimed += facts.filter((fact) => fact === "reclaimed").length;
         const log = await Log.open(directory, { backend: backends[life % backends.length] as Backend, readOnly: life % 3 !== 0 });
