@@ -121,14 +121,16 @@ export class ReadWalk {
 
   /** The next records; none when there is nothing durable to read at the moment. */
   async next(): Promise<LogRecord[]> {
-    if (this.#isElsewhere) {
-      this.#isElsewhere = false;
-      await this.#leave();
-    }
     const out: LogRecord[] = [];
     const countMax = Math.min(batchRecordsMax, this.#remaining);
     for (;;) {
       this.#checkState();
+      if (this.#isElsewhere) {
+        if (out.length > 0) break;
+        this.#isElsewhere = false;
+        await this.#leave();
+        continue;
+      }
       const last = Math.min(this.#to, this.#state.durableSequence);
       if (this.#cursor.expected > last || out.length >= countMax) break;
       const visit = this.#visit;
@@ -179,14 +181,13 @@ export class ReadWalk {
       this.#isStarted = true;
       if (this.#options.from === undefined) cursor.expected = state.firstSequence;
       this.#to = this.#options.to ?? (this.#options.isTail ? Number.MAX_SAFE_INTEGER : state.durableSequence);
-      this.#truncations = state.truncations;
     }
     if (cursor.expected < state.firstSequence) throw trimmedError(this.#source, state, cursor.expected);
     if (state.truncations !== this.#truncations) {
       const cut = truncationSince(state, this.#truncations, cursor.expected - 1);
       this.#truncations = state.truncations;
-      // It was made for what is dead now; what was written instead lies elsewhere.
-      this.#plan = null;
+      // What was planned, read and begun may be dead; what was written instead lies elsewhere.
+      this.#isElsewhere = true;
       if (cut !== null) throw truncatedError(this.#source, state, cursor.expected, cut.after);
     }
   }
@@ -211,6 +212,7 @@ export class ReadWalk {
 
   async #enterSegment(): Promise<void> {
     const ids = this.#source.segmentIds;
+    const truncations = this.#truncations;
     let home: RecordHome | null;
     try {
       home = await findRecord(this.#source, this.#state, this.#cursor.expected);
@@ -224,7 +226,8 @@ export class ReadWalk {
       await this.#leave();
       // Nothing is checked yet since the search began: the record may have been trimmed or truncated meanwhile.
       this.#checkState();
-      if (this.#cursor.expected > this.#state.durableSequence) return;
+      // 1. the search has passed the last segment; 2. the record is truncated and written anew there; 3. the search ends, and nothing names it.
+      if (this.#truncations !== truncations || this.#source.segmentIds !== ids || this.#cursor.expected > this.#state.durableSequence) return;
       const above = await firstNamedAbove(this.#source, this.#state, this.#cursor.expected);
       await this.#lose((above ?? this.#state.durableSequence + 1) - 1, undefined);
       return;
@@ -254,7 +257,10 @@ export class ReadWalk {
   /** Brings the next window, or the next segment when the record goes on there. */
   async #advance(visit: Visit, outcome: CursorOutcome, last: number): Promise<void> {
     const cursor = this.#cursor;
-    if (this.#plan === null || outcome.kind === "done" || cursor.expected > this.#plan.last) await this.#makePlan(visit, last);
+    if (this.#plan === null || outcome.kind === "done" || cursor.expected > this.#plan.last) {
+      await this.#dropAhead();
+      this.#makePlan(visit, last);
+    }
     const next = await this.#nextLoaded(visit);
     const window = cursor.window;
     if (next !== null && (next.stretch.jump === null || next.stretch.start === window?.end)) {
@@ -270,8 +276,8 @@ export class ReadWalk {
     else await this.#lose(last, undefined);
   }
 
-  async #makePlan(visit: Visit, last: number): Promise<void> {
-    await this.#dropAhead();
+  /** Its first stretch is to be taken in the same turn: a truncation may take away the entry at which that begins. */
+  #makePlan(visit: Visit, last: number): void {
     this.#cursor.dropWindow();
     const { position, expected } = this.#cursor;
     // Where only the rest of a record lies there is no entry for it: the walk extends from the first block on.
@@ -341,7 +347,10 @@ export class ReadWalk {
 
   /** Records from `expected` to `last` are not to be had: says why. Returns only when looking again may find them elsewhere. */
   async #lose(last: number, cause: unknown): Promise<void> {
+    const truncations = this.#truncations;
     this.#checkState();
+    // What was looked for was truncated meanwhile, and written anew elsewhere.
+    if (this.#truncations !== truncations) return;
     const segment = this.#visit?.index.segment;
     if (segment !== undefined && !this.#source.segmentIds.includes(segment)) {
       await this.#leave();
