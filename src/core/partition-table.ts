@@ -245,13 +245,23 @@ export class PartitionTable {
     return state;
   }
 
-  /** Of all with an id, as they are when each is asked for. */
-  *checkpoint(): IterableIterator<CheckpointEntry> {
-    for (let id = 1; id < this.#byId.length; id++) {
+  /** Of all with an id from `firstId` to `lastId`, as they are when each is asked for. */
+  *checkpoint(firstId = 1, lastId = Number.POSITIVE_INFINITY): IterableIterator<CheckpointEntry> {
+    for (let id = firstId; id < this.#byId.length && id <= lastId; id++) {
       const state = this.#byId[id];
       if (state !== undefined) yield state.toCheckpoint();
     }
-    for (const state of this.#byHighId.values()) yield state.toCheckpoint();
+    for (const [id, state] of this.#byHighId) if (id >= firstId && id <= lastId) yield state.toCheckpoint();
+  }
+
+  /** The last id given out so far, of those that are no high ones. */
+  get arrayIdLast(): number {
+    return this.#byId.length - 1;
+  }
+
+  /** Whether there may be something to forget for `forgetTruncationsBefore`. */
+  get hasTruncations(): boolean {
+    return this.#truncationCount > 0;
   }
 
   /** Those with an id, in its order. */

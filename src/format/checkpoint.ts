@@ -74,6 +74,26 @@ export function* checkpointPayloads(entries: Iterable<CheckpointEntry>, payloadB
   yield payload.subarray(0, used);
 }
 
+/** Says where the entries of a payload that was just made lie, in order. */
+export function entryPlaces(payload: Uint8Array, note: (id: number, at: number) => void): void {
+  const view = viewOf(payload);
+  for (let at = 0; at < payload.length; ) {
+    note(view.getUint32(at, true), at);
+    at += roundUp8(fixedBytes + view.getUint16(at + 4, true) + view.getUint16(at + 6, true) * truncationBytes);
+  }
+}
+
+export function entryHasTruncations(payload: Uint8Array, at: number): boolean {
+  return viewOf(payload).getUint16(at + 6, true) > 0;
+}
+
+/** Gives the entry at `at` other sequences. */
+export function rewriteEntry(payload: Uint8Array, at: number, firstSequence: number, lastSequence: number): void {
+  const view = viewOf(payload);
+  writeU64(view, at + 8, firstSequence);
+  writeU64(view, at + 16, lastSequence);
+}
+
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }

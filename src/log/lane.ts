@@ -105,7 +105,7 @@ export class Lane {
         this.shelf.setCurrent(index);
         this.#timers.armAge();
       },
-      onSegmentDone: (segment) => { this.#seal(segment); },
+      onSegmentDone: (segment) => { this.#seal(segment); }, onFailure: (error) => { this.handleFailure(error); },
     });
     this.#placer = new Placer(this.#tail, this.table, this.stats);
     this.small = new SmallGroup(this.#placer, {

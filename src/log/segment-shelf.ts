@@ -165,7 +165,7 @@ export class SegmentShelf implements ReadSource {
       await this.files.remove(`${this.directory}/${indexName(segment)}`);
       await onFree(`${this.directory}/${segmentName(segment)}`, segment <= movedUpTo);
     }
-    lane.table.forgetTruncationsBefore(firstKept);
+    if (lane.table.hasTruncations) lane.table.forgetTruncationsBefore(firstKept);
     return free;
   }
 

@@ -7,6 +7,7 @@
 
 import { assert } from "../base/assert.js";
 import { roundUp8 } from "../base/numbers.js";
+import { CheckpointDraft } from "../core/checkpoint-draft.js";
 import { GroupCommit } from "../core/group-commit.js";
 import type { PartitionState } from "../core/partition-table.js";
 import { SegmentIndex } from "../core/segment-index.js";
@@ -15,6 +16,7 @@ import { checkpointPayloads } from "../format/checkpoint.js";
 import { frameFlag, frameHeaderBytes, frameKind } from "../format/frame.js";
 import type { Memory } from "../format/memory.js";
 import { blockSeed } from "../format/seed.js";
+import { inTurns } from "../storage/in-turns.js";
 import type { BlockWriter } from "../storage/storage.js";
 import { BlockBuffer, type Resolve } from "./block-buffer.js";
 import { beginFrame, copyBytes, kindBits } from "./frame-writer.js";
@@ -33,6 +35,8 @@ export interface TailOptions {
   readonly onSegment: (index: SegmentIndex) => void;
   /** A segment that the lane left behind is durable, and every group that begins in it. */
   readonly onSegmentDone: (segment: LaneSegment) => void;
+  /** Something that must not happen. */
+  readonly onFailure: (error: unknown) => void;
 }
 
 /** Who asks for a block: records leave the last of the prepared space to control records, beacons and seals. */
@@ -48,6 +52,8 @@ const untilGroupEnds = Number.POSITIVE_INFINITY;
 const controlReserveBytes = 64 * 1024;
 /** A frame's time has 32 bits of milliseconds: long before they end, the lane goes on in a new segment. */
 const segmentMillisMax = 0x7fff_ffff;
+/** When so much of a segment is full, the next one's checkpoint is made ahead. */
+const draftShare = 3 / 4;
 
 export class Tail {
   readonly memory: Memory;
@@ -78,6 +84,8 @@ export class Tail {
   #current: LaneSegment | null = null;
   /** What is left of the segment's checkpoint. Until all of it is placed nothing else is, so the table stays as it is. */
   #checkpoint: { payload: Uint8Array; readonly rest: Iterator<Uint8Array, undefined, undefined>; readonly highestId: number; isFirst: boolean } | null = null;
+  /** The next segment's, made ahead. */
+  #draft: CheckpointDraft | null = null;
   #nextBlock: number;
   #previousChecksum: number;
   #lastTime: number;
@@ -215,11 +223,22 @@ export class Tail {
     block.blockBytes = Math.ceil((block.cursor - block.start) / alignment) * alignment;
     this.memory.bytes.fill(0, block.cursor, block.start + block.blockBytes);
     block.freezeTouched();
-    (block.segment as LaneSegment).nextOffset += block.blockBytes;
+    const segment = block.segment as LaneSegment;
+    segment.nextOffset += block.blockBytes;
     this.open = null;
     this.#timeIsFresh = false;
     this.#closed.push(block);
+    if (this.#draft !== null) noteChanges(this.#draft, block);
     this.submitClosed();
+    if (this.#draft === null && segment.nextOffset > this.#settings.segmentBytes * draftShare) this.#beginDraft();
+  }
+
+  /** Beside what the lane does: a slice in each turn. */
+  #beginDraft(): void {
+    const { storage, recovered } = this.#settings;
+    const draft = new CheckpointDraft(recovered.table, checkpointPayloadBytesMax(this.#settings));
+    this.#draft = draft;
+    inTurns(storage.clock, () => false)(draft.making()).catch(this.#options.onFailure);
   }
 
   /** Up to `gatherBytes` of blocks that waited together go out as one write. Each of them counts as in flight. */
@@ -285,6 +304,7 @@ export class Tail {
 
   /** Blocks on their way must not make durable what was truncated meanwhile. */
   lowerTouched(state: PartitionState, after: number): void {
+    this.#draft?.handleChange(state.id);
     for (const block of this.#buffers) {
       for (let index = 0; index < block.touchedCount; index++) {
         if (block.touched[index] === state) block.touchedSequences[index] = Math.min(block.touchedSequences[index] ?? 0, after);
@@ -362,7 +382,8 @@ export class Tail {
     this.#rotationRequested = false;
     stats.segments++;
     const { table } = this.#settings.recovered;
-    const rest = checkpointPayloads(table.checkpoint(), checkpointPayloadBytesMax(this.#settings));
+    const rest = this.#draft?.finish() ?? checkpointPayloads(table.checkpoint(), checkpointPayloadBytesMax(this.#settings));
+    this.#draft = null;
     this.#checkpoint = { payload: rest.next().value ?? emptyBytes, rest, highestId: table.nextId - 1, isFirst: true };
     onSegment(index);
     return true;
@@ -446,4 +467,9 @@ export class Tail {
     const { uuid, lane, epoch } = this.#settings;
     return blockSeed({ uuid, lane, segment: ready.id, epoch });
   }
+}
+
+/** What the block's partitions placed there is not in entries made before. */
+function noteChanges(draft: CheckpointDraft, { touched, touchedCount }: BlockBuffer): void {
+  for (let index = 0; index < touchedCount; index++) draft.handleChange((touched[index] as PartitionState).id);
 }

@@ -10,7 +10,7 @@ export type RunSlices = <Result>(work: Slices<Result>) => Result | Promise<Resul
 const sliceNanos = 300_000;
 
 /** Once it `isUrgent` the rest is done at once. */
-export function inTurns(clock: Clock, isUrgent: () => boolean): RunSlices {
+export function inTurns(clock: Clock, isUrgent: () => boolean): <Result>(work: Slices<Result>) => Promise<Result> {
   return async <Result>(work: Slices<Result>): Promise<Result> => {
     let nanos = 0;
     for (let step = work.next(); ; step = work.next()) {
