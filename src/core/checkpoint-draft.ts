@@ -10,19 +10,19 @@ import { assert } from "../base/assert.js";
 import type { Slices } from "../base/slices.js";
 import { checkpointPayloads, entryHasTruncations, entryPlaces, rewriteEntry } from "../format/checkpoint.js";
 import type { PartitionTable } from "./partition-table.js";
-import { countUpTo } from "./segment-runs.js";
 
 /** One payload: the entries of all partitions that had an id from `firstId` to `lastId`. */
 interface DraftPayload {
   readonly bytes: Uint8Array;
+  readonly view: DataView;
   readonly firstId: number;
   readonly lastId: number;
   /** An entry of it takes another room than it did, or is gone. */
   isStale: boolean;
 }
 
-/** What encoding takes, reckoned: 100 ns an entry of 40 bytes. */
-const nanosPerByte = 2.5;
+/** What encoding takes, reckoned: 120 ns an entry of 40 bytes. */
+const nanosPerByte = 3;
 
 export class CheckpointDraft {
   readonly #table: PartitionTable;
@@ -32,8 +32,8 @@ export class CheckpointDraft {
   readonly #payloads: DraftPayload[] = [];
   /** By id: where in its payload the entry lies, and one more; 0 where it has none. */
   readonly #places: Uint32Array;
+  /** By id: 1 where something changed. */
   readonly #isChanged: Uint8Array;
-  readonly #changed: number[] = [];
   #nextId = 1;
   #isTaken = false;
 
@@ -54,17 +54,15 @@ export class CheckpointDraft {
     }
   }
 
-  /** Something of the partition changed, or will before the lane goes on to the next block. Hot: once per block and partition. */
+  /** Something of the partition changed, or will before `finish`. Hot: once per block and partition. */
   handleChange(id: number): void {
-    if (id > this.#lastId || this.#isChanged[id] === 1) return;
-    this.#isChanged[id] = 1;
-    this.#changed.push(id);
+    if (id <= this.#lastId) this.#isChanged[id] = 1;
   }
 
   /** The checkpoint of the table as it is at the first step, after which it must not change. At least one payload, maybe empty. */
   *finish(): Generator<Uint8Array, undefined, undefined> {
     this.#isTaken = true;
-    for (const id of this.#changed) this.#putRight(id);
+    this.#putAllRight();
     let count = 0;
     for (const { bytes, firstId, lastId, isStale } of this.#payloads) {
       for (const payload of isStale ? this.#encoded(firstId, lastId) : [bytes]) {
@@ -91,17 +89,25 @@ export class CheckpointDraft {
       this.#places[id] = at + 1;
       this.#nextId = id + 1;
     });
-    this.#payloads.push({ bytes, firstId, lastId: this.#nextId - 1, isStale: false });
+    this.#payloads.push({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), firstId, lastId: this.#nextId - 1, isStale: false });
   }
 
-  #putRight(id: number): void {
+  /** In order of the ids, as they lie in memory: some 50 ns for each that changed. */
+  #putAllRight(): void {
+    let index = 0;
+    for (let id = 1; id < this.#nextId; id++) {
+      if (this.#isChanged[id] === 0) continue;
+      while ((this.#payloads[index] as DraftPayload).lastId < id) index++;
+      this.#putRight(this.#payloads[index] as DraftPayload, id);
+    }
+  }
+
+  #putRight(payload: DraftPayload, id: number): void {
     const place = this.#places[id] as number;
-    // It comes with the rest, or was gone before.
-    if (place === 0) return;
+    // It was gone before.
+    if (place === 0 || payload.isStale) return;
     const state = this.#table.byId(id);
-    const payload = this.#payloads[countUpTo(this.#payloads.length, (index) => (this.#payloads[index] as DraftPayload).firstId <= id) - 1] as DraftPayload;
-    if (payload.isStale) return;
-    if (state === undefined || state.truncations.length > 0 || entryHasTruncations(payload.bytes, place - 1)) payload.isStale = true;
-    else rewriteEntry(payload.bytes, place - 1, state.firstSequence, state.placedSequence);
+    if (state === undefined || state.truncations.length > 0 || entryHasTruncations(payload.view, place - 1)) payload.isStale = true;
+    else rewriteEntry(payload.view, place - 1, state.firstSequence, state.placedSequence);
   }
 }

@@ -286,8 +286,8 @@ export class GrowingRuns implements SegmentRuns {
     const from = this.#ranges[range] as number;
     const room = this.#ranges[range + 2] as number;
     const to = this.#takeRange(Math.max(1, room * 2));
-    this.#entries.copyWithin(to * entryNumbers, from * entryNumbers, (from + room) * entryNumbers);
     if (room > 0) {
+      this.#entries.copyWithin(to * entryNumbers, from * entryNumbers, (from + room) * entryNumbers);
       const free = this.#freeRanges.get(room);
       if (free === undefined) this.#freeRanges.set(room, [from]);
       else free.push(from);
@@ -297,7 +297,7 @@ export class GrowingRuns implements SegmentRuns {
   }
 
   #takeRange(room: number): number {
-    const free = this.#freeRanges.get(room)?.pop();
+    const free = this.#freeRanges.size === 0 ? undefined : this.#freeRanges.get(room)?.pop();
     if (free !== undefined) return free;
     const at = this.#entriesEnd;
     this.#entriesEnd += room;

@@ -39,16 +39,43 @@ export class LiveBytes {
     const segment = new LivingSegment(index.segment, index.goesOn, index.runs.size + stretches);
     this.#insert(segment);
     const weight = yield* weighed(index);
+    const share = index.endOffset / weight;
+    const counting = index.moved.size === 0 ? this.#countFresh(segment, index, table, share) : this.#countAll(segment, index, table, share);
+    if (!(yield* counting)) return;
+    segment.used = index.endOffset;
+    this.used += segment.used;
+  }
+
+  /** These are false when the segment was freed meanwhile. */
+  *#countAll(segment: LivingSegment, index: SegmentIndex, table: PartitionTable, share: number): Slices<boolean> {
     let count = 0;
     for (const { id, run, isMoved } of runsOf(index)) {
       if (++count % runsPerSlice === 0) yield runsPerSlice * 100;
-      // Freed meanwhile.
-      if (!this.#segments.includes(segment)) return;
+      if (!this.#segments.includes(segment)) return false;
       const state = table.byId(id);
-      if (state !== undefined) this.live += segment.add(state, run, isMoved, index.endOffset / weight);
+      if (state !== undefined) this.live += segment.add(state, run, isMoved, share);
     }
-    segment.used = index.endOffset;
-    this.used += segment.used;
+    return true;
+  }
+
+  /** As `#countAll` where nothing was moved: without an object for each run. */
+  *#countFresh(segment: LivingSegment, index: SegmentIndex, table: PartitionTable, share: number): Slices<boolean> {
+    const runs = index.pack();
+    const run = { firstSequence: 0, lastSequence: 0, records: 0, payloadBytes: 0 };
+    for (let from = 0; from < runs.size && this.#segments.includes(segment); from += runsPerSlice) {
+      const { key, firstSequence, more, records, payloadBytes } = runs.slice(from, Math.min(from + runsPerSlice, runs.size));
+      for (let place = 0; place < key.length; place++) {
+        const state = table.byId(key[place] as number);
+        if (state === undefined) continue;
+        run.firstSequence = firstSequence[place] as number;
+        run.lastSequence = run.firstSequence + (more[place] as number);
+        run.records = records[place] as number;
+        run.payloadBytes = payloadBytes[place] as number;
+        this.live += segment.add(state, run, false, share);
+      }
+      yield key.length * 60;
+    }
+    return this.#segments.includes(segment);
   }
 
   /** The segment is freed. */
@@ -96,9 +123,10 @@ function* weighed(index: SegmentIndex): Slices<number> {
   let weight = 0;
   for (const stretches of index.moved.values()) for (const run of stretches) weight += weightOf(run);
   const runs = index.pack();
-  for (let place = 0; place < runs.size; place++) {
-    weight += weightOf(runs.at(place));
-    if (place % runsPerSlice === runsPerSlice - 1) yield runsPerSlice * 50;
+  for (let from = 0; from < runs.size; from += runsPerSlice) {
+    const { payloadBytes, records } = runs.slice(from, Math.min(from + runsPerSlice, runs.size));
+    for (let place = 0; place < records.length; place++) weight += weightOf({ payloadBytes: payloadBytes[place] as number, records: records[place] as number });
+    yield records.length * 40;
   }
   return weight;
 }

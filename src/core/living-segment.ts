@@ -10,7 +10,7 @@ import { countUpTo, type PartitionRun } from "./segment-runs.js";
 const frameBytesAround = frameHeaderBytes + 4;
 
 /** What the frames of a run take. */
-export function weightOf({ payloadBytes, records }: PartitionRun): number {
+export function weightOf({ payloadBytes, records }: Pick<PartitionRun, "payloadBytes" | "records">): number {
   return payloadBytes + records * frameBytesAround;
 }
 
@@ -42,7 +42,7 @@ export class LivingSegment {
   }
 
   /** Counts a run, by ascending partitions; returns its live bytes. `share`: what a byte of frames takes of the segment. */
-  add(state: PartitionState, run: PartitionRun, isMoved: boolean, share: number): number {
+  add(state: PartitionState, run: Pick<PartitionRun, "firstSequence" | "lastSequence" | "payloadBytes" | "records">, isMoved: boolean, share: number): number {
     const first = Math.max(run.firstSequence, state.firstSequence);
     const last = lastLive(state, this.segment, run.lastSequence, isMoved);
     if (run.firstSequence === 0 || first > last) return 0;

@@ -23,6 +23,14 @@ export class NumberColumn {
     return this.#distances.byteLength;
   }
 
+  /** Those from `from` on, as many as `into` takes: much cheaper than one after the other. */
+  copy(from: number, into: Float64Array): Float64Array {
+    const least = this.#least;
+    into.set(this.#distances.subarray(from, from + into.length));
+    if (least !== 0) for (let index = 0; index < into.length; index++) (into[index] as number) += least;
+    return into;
+  }
+
   at(index: number): number {
     return this.#least + (this.#distances[index] as number);
   }

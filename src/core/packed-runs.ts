@@ -4,7 +4,7 @@
 import { assert } from "../base/assert.js";
 import type { Slices } from "../base/slices.js";
 import { pageBytes } from "../format/block.js";
-import type { RecordPlace } from "../format/index-file.js";
+import type { RecordPlace, RunSlice } from "../format/index-file.js";
 import type { GrowingRuns, RunNumberColumns } from "./growing-runs.js";
 import { NumberColumn } from "./number-column.js";
 import { countUpTo, placeAtOrBefore, type PartitionRun, type SegmentRuns } from "./segment-runs.js";
@@ -13,6 +13,18 @@ import { countUpTo, placeAtOrBefore, type PartitionRun, type SegmentRuns } from 
 const frameAlignment = 8;
 /** Between two looks whether others have their turn. */
 const runsPerSlice = 4096;
+
+/** New memory for each slice would be tens of megabytes a segment, and each 64 MB of it a collection of the whole heap. */
+const scratches = new Map<keyof RunSlice, Float64Array>();
+
+function scratch(name: keyof RunSlice, count: number): Float64Array {
+  let numbers = scratches.get(name);
+  if (numbers === undefined || numbers.length < count) {
+    numbers = new Float64Array(count);
+    scratches.set(name, numbers);
+  }
+  return numbers.subarray(0, count);
+}
 
 interface RunColumns {
   readonly key: NumberColumn;
@@ -60,6 +72,30 @@ export class PackedRuns implements SegmentRuns {
   /** By place: from 0 on, by ascending keys. */
   keyAt(place: number): number {
     return this.runs.key.at(place);
+  }
+
+  /** Those from place `from` to before `to`, for whoever goes through all of them: in memory that the next call, of any runs, overwrites. */
+  slice(from: number, to: number): RunSlice {
+    const { key, firstSequence, more, records, payloadBytes, firstTime, millis, entry } = this.runs;
+    const { step, page, frame } = this.entries;
+    const firstEntry = entry.at(from);
+    const count = to - from;
+    const entryCount = entry.at(to) - firstEntry;
+    const entryEnd = entry.copy(from + 1, scratch("entryEnd", count));
+    for (let index = 0; index < count; index++) (entryEnd[index] as number) -= firstEntry;
+    return {
+      entryEnd,
+      key: key.copy(from, scratch("key", count)),
+      firstSequence: firstSequence.copy(from, scratch("firstSequence", count)),
+      more: more.copy(from, scratch("more", count)),
+      records: records.copy(from, scratch("records", count)),
+      payloadBytes: payloadBytes.copy(from, scratch("payloadBytes", count)),
+      firstTime: firstTime.copy(from, scratch("firstTime", count)),
+      millis: millis.copy(from, scratch("millis", count)),
+      step: step.copy(firstEntry, scratch("step", entryCount)),
+      page: page.copy(firstEntry, scratch("page", entryCount)),
+      frame: frame.copy(firstEntry, scratch("frame", entryCount)),
+    };
   }
 
   at(place: number): PackedRun {

@@ -83,15 +83,15 @@ export function entryPlaces(payload: Uint8Array, note: (id: number, at: number) 
   }
 }
 
-export function entryHasTruncations(payload: Uint8Array, at: number): boolean {
-  return viewOf(payload).getUint16(at + 6, true) > 0;
+/** Of the entry at `at` of a payload. */
+export function entryHasTruncations(payload: DataView, at: number): boolean {
+  return payload.getUint16(at + 6, true) > 0;
 }
 
 /** Gives the entry at `at` other sequences. */
-export function rewriteEntry(payload: Uint8Array, at: number, firstSequence: number, lastSequence: number): void {
-  const view = viewOf(payload);
-  writeU64(view, at + 8, firstSequence);
-  writeU64(view, at + 16, lastSequence);
+export function rewriteEntry(payload: DataView, at: number, firstSequence: number, lastSequence: number): void {
+  writeU64(payload, at + 8, firstSequence);
+  writeU64(payload, at + 16, lastSequence);
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -39,6 +39,9 @@ const u32Max = 0xffff_ffff;
 /** Between two looks whether others have their turn. */
 const runsPerSlice = 1024;
 const bytesPerSlice = 128 * 1024;
+/** Varints of a run without its entries, and of an entry. */
+const runNumbers = 8;
+const entryNumbers = 3;
 
 /** Where a record lies: the block's offset in the segment file, and the frame's offset from the block's start. */
 export interface RecordPlace {
@@ -63,8 +66,27 @@ export interface RunNumbers {
 /** By ascending partitions. */
 interface SourceRuns {
   readonly size: number;
-  keyAt(place: number): number;
-  at(place: number): SourceRun;
+  /** Those from place `from` to before `to`. The next call may overwrite them. */
+  slice(from: number, to: number): RunSlice;
+}
+
+/** Some runs that follow each other, by place from 0 on. */
+export interface RunSlice {
+  readonly key: Float64Array;
+  readonly firstSequence: Float64Array;
+  /** How far the last sequence lies behind the first. */
+  readonly more: Float64Array;
+  readonly records: Float64Array;
+  readonly payloadBytes: Float64Array;
+  readonly firstTime: Float64Array;
+  /** From the first record to the newest. */
+  readonly millis: Float64Array;
+  /** Where the run's entries end among those of all. */
+  readonly entryEnd: Float64Array;
+  /** Of an entry: how far it lies behind the run's first sequence; the page of its block; the frame's offset there, divided by 8. */
+  readonly step: Float64Array;
+  readonly page: Float64Array;
+  readonly frame: Float64Array;
 }
 
 type SourceRun = RunNumbers & { readonly entryCount: number; entry(index: number): RecordPlace };
@@ -264,11 +286,18 @@ function* encodeRuns(encoder: RunEncoder, index: IndexSource): Slices<void> {
   const runs = index.pack();
   const others = [...index.moved].sort(([a], [b]) => a - b);
   let next = 0;
-  for (let place = 0; place < runs.size; place++) {
-    const id = runs.keyAt(place);
-    for (; next < others.length && (others[next] as (typeof others)[number])[0] < id; next++) encodeStretches(encoder, others[next] as (typeof others)[number]);
-    encoder.write(2 * id, runs.at(place));
-    if (place % runsPerSlice === runsPerSlice - 1) yield runsPerSlice * 150;
+  for (let from = 0; from < runs.size; from += runsPerSlice) {
+    const slice = runs.slice(from, Math.min(from + runsPerSlice, runs.size));
+    const { key } = slice;
+    for (let begin = 0; begin < key.length; ) {
+      for (; (others[next]?.[0] ?? Number.POSITIVE_INFINITY) < (key[begin] as number); next++) encodeStretches(encoder, others[next] as (typeof others)[number]);
+      const id = others[next]?.[0] ?? Number.POSITIVE_INFINITY;
+      let end = begin;
+      while (end < key.length && (key[end] as number) <= id) end++;
+      encoder.writeSlice(slice, begin, end);
+      begin = end;
+    }
+    yield key.length * 80;
   }
   for (const stretches of others.slice(next)) encodeStretches(encoder, stretches);
 }
@@ -289,10 +318,50 @@ class RunEncoder {
   readonly #writer: VarintWriter;
   readonly #baseTime: number;
   #key = 0;
+  /** Of a slice of runs, as they are written. */
+  #values = new Float64Array(0);
 
   constructor(writer: VarintWriter, baseTime: number) {
     this.#writer = writer;
     this.#baseTime = baseTime;
+  }
+
+  /** Runs of fresh records, from place `from` of the slice to before `to`. */
+  writeSlice(slice: RunSlice, from: number, to: number): void {
+    const { key, firstSequence, more, records, payloadBytes, firstTime, millis, entryEnd, step, page, frame } = slice;
+    let entry = from === 0 ? 0 : (entryEnd[from - 1] as number);
+    const count = (to - from) * runNumbers + ((entryEnd[to - 1] as number) - entry) * entryNumbers;
+    if (this.#values.length < count) this.#values = new Float64Array(count);
+    const values = this.#values;
+    let at = 0;
+    for (let place = from; place < to; place++) {
+      const runKey = 2 * (key[place] as number);
+      const isEmpty = records[place] === 0;
+      const end = entryEnd[place] as number;
+      values[at] = runKey - this.#key;
+      values[at + 1] = firstSequence[place] as number;
+      values[at + 2] = more[place] as number;
+      values[at + 3] = records[place] as number;
+      values[at + 4] = payloadBytes[place] as number;
+      // A run without records has no times.
+      values[at + 5] = isEmpty ? 0 : (firstTime[place] as number) - this.#baseTime;
+      values[at + 6] = isEmpty ? 0 : (millis[place] as number);
+      values[at + 7] = end - entry;
+      at += runNumbers;
+      this.#key = runKey;
+      this.lastTime = Math.max(this.lastTime, (firstTime[place] as number) + (millis[place] as number));
+      let sequence = -(firstSequence[place] as number);
+      let pageBefore = 0;
+      for (; entry < end; entry++) {
+        values[at] = (step[entry] as number) - sequence;
+        values[at + 1] = (page[entry] as number) - pageBefore;
+        values[at + 2] = frame[entry] as number;
+        at += entryNumbers;
+        sequence = step[entry] as number;
+        pageBefore = page[entry] as number;
+      }
+    }
+    this.#writer.writeAll(values, at);
   }
 
   write(key: number, run: SourceRun): void {

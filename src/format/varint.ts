@@ -15,21 +15,26 @@ export class VarintWriter {
   }
 
   write(value: number): void {
-    assert(Number.isSafeInteger(value) && value >= 0, "a varint is a safe integer that is not negative");
-    if (this.#at + bytesMax > this.#bytes.length) this.#grow();
+    this.#demandRoom(bytesMax);
+    this.#at = put(this.#bytes, this.#at, value);
+  }
+
+  /** The first `count` of these, one after the other. */
+  writeAll(values: Float64Array, count: number): void {
+    this.#demandRoom(count * bytesMax);
     const bytes = this.#bytes;
     let at = this.#at;
-    let rest = value;
-    while (rest >= 0x8000_0000) {
-      bytes[at++] = (rest % 128) | 0x80;
-      rest = Math.floor(rest / 128);
-    }
-    for (let low = rest | 0; ; low >>>= 7) {
-      if (low < 0x80) {
-        bytes[at++] = low;
-        break;
+    for (let index = 0; index < count; index++) {
+      const value = values[index] as number;
+      const low = value | 0;
+      if (low !== value || low < 0 || low >= 0x20_0000) {
+        at = put(bytes, at, value);
+        continue;
       }
-      bytes[at++] = (low & 0x7f) | 0x80;
+      // Nearly all of them have one, two or three bytes.
+      if (low >= 0x80) bytes[at++] = (low & 0x7f) | 0x80;
+      if (low >= 0x4000) bytes[at++] = ((low >>> 7) & 0x7f) | 0x80;
+      bytes[at++] = low >= 0x4000 ? low >>> 14 : low >= 0x80 ? low >>> 7 : low;
     }
     this.#at = at;
   }
@@ -38,10 +43,29 @@ export class VarintWriter {
     return this.#bytes.subarray(0, this.#at);
   }
 
-  #grow(): void {
-    const bytes = new Uint8Array(this.#bytes.length * 2);
+  #demandRoom(count: number): void {
+    if (this.#at + count <= this.#bytes.length) return;
+    const bytes = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + count));
     bytes.set(this.#bytes);
     this.#bytes = bytes;
+  }
+}
+
+/** Returns where it ends. */
+function put(bytes: Uint8Array, from: number, value: number): number {
+  assert(Number.isSafeInteger(value) && value >= 0, "a varint is a safe integer that is not negative");
+  let at = from;
+  let rest = value;
+  while (rest >= 0x8000_0000) {
+    bytes[at++] = (rest % 128) | 0x80;
+    rest = Math.floor(rest / 128);
+  }
+  for (let low = rest | 0; ; low >>>= 7) {
+    if (low < 0x80) {
+      bytes[at++] = low;
+      return at;
+    }
+    bytes[at++] = (low & 0x7f) | 0x80;
   }
 }
 

@@ -32,6 +32,9 @@ function anew(of: PartitionTable): CheckpointEntry[] {
   return entriesOf(checkpointPayloads(of.checkpoint(), payloadBytesMax));
 }
 
+/** Where the next truncation stands: further on than the one before. */
+let offset = 0;
+
 /** One change of some partition, of any kind. */
 function change(of: PartitionTable, draft: CheckpointDraft, random: Random): void {
   const state = of.byId(random.between(1, of.nextId - 1));
@@ -42,7 +45,7 @@ function change(of: PartitionTable, draft: CheckpointDraft, random: Random): voi
     if (kind === "append") state.placedSequence = ++state.lastSequence;
     else if (kind === "trim") state.trim(state.firstSequence + random.between(0, 2));
     else if (kind === "drop") of.drop(state);
-    else if (state.lastSequence >= state.firstSequence) state.truncate({ segment: 2, offset: 8 * random.between(1, 1e6), after: random.between(state.firstSequence - 1, state.lastSequence) });
+    else if (state.lastSequence >= state.firstSequence) state.truncate({ segment: 2, offset: (offset += 8), after: random.between(state.firstSequence - 1, state.lastSequence) });
     draft.handleChange(state.id);
   }
 }
