@@ -94,6 +94,12 @@ export const space = [
     catchers: [{ test: "log/reclaim.test", name: "a partition that is never trimmed" }],
   },
   {
+    name: "a dead record moved for the live one",
+    breaks: "Of a sequence that was truncated and written anew among what goes, the dead record is copied.",
+    edits: [{ file: "src/log/live-sweep.ts", find: "return !state.isTruncated(sequence, index.segment, position) &&", replace: "return" }],
+    catchers: [{ test: "log/reclaim.test", name: "of records that were truncated and written anew" }],
+  },
+  {
     name: "moved after it was truncated",
     breaks: "A copy is placed of a record that was truncated since it was read.",
     edits: [{ file: "src/log/placer.ts", find: "if (operation.itemBytes === 0 && !this.#isLive(item)) operation.itemIndex++;\n      else if", replace: "if" }],

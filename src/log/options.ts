@@ -41,7 +41,10 @@ export interface ReclaimEvent {
 export interface ReclaimOption {
   /** The disk space of a lane's full segments may be so many times that of its live records, and two segments more. 1.1 to 100; default 2. */
   readonly factor?: number;
-  /** Bytes of records moved in a second at most, per lane, so that writers come first. Default 64 MiB. */
+  /**
+   * Bytes of records moved in a second at most, per lane, so that writers come first. By default `1 / (factor - 1)` bytes are moved for each
+   * that is appended, and 64 MiB a second where that is more.
+   */
   readonly bytesPerSecond?: number;
   /** Called before records are moved, in the thread that opened the log, and awaited: what it trims is not moved. */
   readonly onReclaim?: (event: ReclaimEvent) => void | Promise<void>;
@@ -115,7 +118,8 @@ export type ResolvedDurability =
 
 export interface ResolvedReclaim {
   readonly factor: number;
-  readonly bytesPerSecond: number;
+  /** Without it: as writers append. */
+  readonly bytesPerSecond?: number;
   readonly onReclaim?: NonNullable<ReclaimOption["onReclaim"]>;
   readonly onStopped?: NonNullable<ReclaimOption["onStopped"]>;
 }
@@ -266,11 +270,11 @@ function reclaim({ reclaim: value }: LogOptions): ResolvedReclaim | null {
   rejectUnknown("reclaim.", asked, new Set(["factor", "bytesPerSecond", "onReclaim", "onStopped"]));
   const { factor = 2, onReclaim, onStopped } = asked;
   if (typeof factor !== "number" || !(factor >= 1.1 && factor <= 100)) throw invalid("reclaim.factor", factor, "a number from 1.1 to 100");
-  const bytesPerSecond = integer(asked, "bytesPerSecond", { fallback: 64 * mebibyte, min: 1024, max: Number.MAX_SAFE_INTEGER, prefix: "reclaim." });
+  const bytesPerSecond = integer(asked, "bytesPerSecond", { fallback: 0, min: 1024, max: Number.MAX_SAFE_INTEGER, prefix: "reclaim." });
   for (const [name, callback] of Object.entries({ onReclaim, onStopped })) {
     if (callback !== undefined && typeof callback !== "function") throw invalid(`reclaim.${name}`, callback, "a function");
   }
-  return { factor, bytesPerSecond, ...(onReclaim === undefined ? {} : { onReclaim }), ...(onStopped === undefined ? {} : { onStopped }) };
+  return { factor, ...(bytesPerSecond === 0 ? {} : { bytesPerSecond }), ...(onReclaim === undefined ? {} : { onReclaim }), ...(onStopped === undefined ? {} : { onStopped }) };
 }
 
 function sqpoll(value: boolean | SqpollOption | undefined): ResolvedOptions["sqpoll"] {

@@ -30,7 +30,7 @@ export interface WindowRequest {
 }
 
 /** Reads [start, end) of the file. What lies behind the file's end, or can't be read, is zeros, which verify as nothing. */
-export async function loadWindow(file: SegmentFile, request: WindowRequest): Promise<Window> {
+export async function loadWindow(file: Pick<SegmentFile, "readAt">, request: WindowRequest): Promise<Window> {
   const { start, end, limit, roomBytes, scratch = null } = request;
   const bytes = roomBytes + end - start;
   const memory = scratch !== null && bytes <= scratch.bytes.length ? scratch : allocate(bytes);
@@ -64,7 +64,7 @@ export function joinWindows(before: Window, position: number, next: Window): Win
 }
 
 /** One page after the other, so that an unreadable one costs itself only. */
-async function loadPages(file: SegmentFile, into: Uint8Array, start: number): Promise<void> {
+async function loadPages(file: Pick<SegmentFile, "readAt">, into: Uint8Array, start: number): Promise<void> {
   for (let at = 0; at < into.length; ) {
     const bytes = Math.min(pageBytes - ((start + at) % pageBytes), into.length - at);
     const page = into.subarray(at, at + bytes);

@@ -42,6 +42,8 @@ export interface ReclaimLane {
 
 /** Kept besides what the factor allows: a log of a few segments is not worth moving. */
 const segmentsBeside = 2;
+/** Moved in a second where writers append less than brings as much to move, unless something else was asked for. */
+const idleBytesPerSecond = 64 * 1024 * 1024;
 /** Copies are placed so many bytes at a time: writers come in between. */
 const chunkBytes = 256 * 1024;
 
@@ -66,6 +68,8 @@ export class Reclaim {
   #isStopping = false;
   /** The head segment that can't be moved, and the records in the way; undefined: its index. */
   #stopped: { readonly segment: number; readonly lost: LostRecords | undefined } | null = null;
+  /** Writers have had their time since copies were placed last. Never rejects. */
+  #left: Promise<void> = Promise.resolve();
   /** Ends the wait under way. */
   #wake: (() => void) | null = null;
 
@@ -146,6 +150,13 @@ export class Reclaim {
     return reclaim !== null && used > reclaim.factor * live + segmentsBeside * segmentBytes;
   }
 
+  /** What is used beyond what the factor allows. */
+  #surplusBytes(): number {
+    const { used, live } = this.#bytes;
+    const { reclaim, segmentBytes } = this.#lane.settings;
+    return used - (reclaim?.factor ?? 0) * live - segmentsBeside * segmentBytes;
+  }
+
   async #run(): Promise<void> {
     try {
       await this.#load();
@@ -194,17 +205,23 @@ export class Reclaim {
     this.#isLoaded = true;
   }
 
-  /** Segments from the head on, with about one segment of live records: fewer where these are dense, and as many as nothing is left of. */
+  /**
+   * Segments from the head on that bring back what is used too much, with about one segment of live records at most. No more than that:
+   * of what is not read and moved now, some dies by itself.
+   */
   #chooseSegments(): number[] {
     const { shelf, settings } = this.#lane;
     const chosen: number[] = [];
     let count = 0;
     let live = 0;
+    let freed = 0;
+    const surplus = this.#surplusBytes();
     for (const segment of shelf.segmentIds) {
       const bytes = this.#bytes.segment(segment);
       if (segment > shelf.sealedUpTo || bytes === undefined) break;
       live += bytes.live;
-      if (count > 0 && live > settings.segmentBytes) break;
+      if (count > 0 && (live > settings.segmentBytes || freed >= surplus)) break;
+      freed += bytes.used - bytes.live;
       chosen.push(segment);
       // A group that goes on in the next segment goes with it.
       if (!bytes.goesOn) count = chosen.length;
@@ -290,7 +307,9 @@ export class Reclaim {
         bytes = 0;
       }
     }
-    return items.length === 0 ? !this.#isStopping : this.#place(items);
+    if (items.length > 0) await this.#place(items);
+    await this.#left;
+    return !this.#isStopping;
   }
 
   /** First what a sweep over the segments finds; then, by readers, what it left: they find it, or say what is damaged. */
@@ -298,7 +317,8 @@ export class Reclaim {
     const { shelf } = this.#lane;
     const sweep = new LiveSweep(shelf, portions);
     for (const segment of segments) {
-      if (shelf.segmentIds.includes(segment)) yield* sweep.recordsOf(await shelf.segmentIndex(segment));
+      // What dies meanwhile need not be read.
+      if (shelf.segmentIds.includes(segment)) yield* sweep.recordsOf(await shelf.segmentIndex(segment), () => (this.#bytes.segment(segment)?.live ?? 0) >= 1);
     }
     for (const state of portions.keys()) {
       for (const range of sweep.left(state)) {
@@ -310,13 +330,23 @@ export class Reclaim {
   }
 
   async #place(items: readonly MovedItem[]): Promise<boolean> {
-    const { settings } = this.#lane;
+    await this.#left;
     if (this.#isStopping) return false;
     const bytes = await this.#lane.moveOn(items);
-    const { bytesPerSecond = Number.POSITIVE_INFINITY } = settings.reclaim ?? {};
-    const millis = (bytes * 1000) / bytesPerSecond;
-    if (millis > 0) await this.#pause(millis);
+    // More is read meanwhile.
+    this.#left = this.#leaveTo(bytes);
     return !this.#isStopping;
+  }
+
+  /** Writers come first: for as long as `bytesPerSecond` says, else until they have appended as much as brings so much to move at most. */
+  async #leaveTo(bytesMoved: number): Promise<void> {
+    const { stats, settings: { reclaim } } = this.#lane;
+    if (reclaim === null) return;
+    const { factor, bytesPerSecond } = reclaim;
+    const enough = bytesPerSecond === undefined ? stats.payloadBytes + (factor - 1) * bytesMoved : Number.POSITIVE_INFINITY;
+    const millis = (bytesMoved * 1000) / (bytesPerSecond ?? idleBytesPerSecond);
+    const step = bytesPerSecond === undefined ? 1 : millis;
+    for (let waited = 0; waited < millis && stats.payloadBytes < enough && !this.#isStopping; waited += step) await this.#pause(step);
   }
 
   /** What is left of the range, in order. */
