@@ -6,7 +6,7 @@
 import { assert } from "../base/assert.js";
 import { inOneGo, type Slices } from "../base/slices.js";
 import type { RecordPlace, RunNumbers } from "../format/index-file.js";
-import { entryDistanceBytes, placeAtOrBefore, type PartitionRun, type SegmentRuns } from "./segment-runs.js";
+import { countUpTo, entryDistanceBytes, type PartitionRun, type SegmentRuns } from "./segment-runs.js";
 
 /** A row is 64 bytes, as a line of the processor's cache is: a record touches one. */
 const rowNumbers = 8;
@@ -224,6 +224,13 @@ export class GrowingRuns implements SegmentRuns {
     return { sequence: entries[at] as number, blockOffset: entries[at + 1] as number, frameOffset: entries[at + 2] as number };
   }
 
+  /** Of the slot's entries: see `PartitionRun.entryAtOrBefore`. */
+  entryAtOrBefore(slot: number, sequence: number): number {
+    const entries = this.#entries;
+    const first = (this.#ranges[slot * rangeNumbers] as number) * entryNumbers;
+    return countUpTo(this.entryCountOf(slot), (index) => (entries[first + index * entryNumbers] as number) <= sequence) - 1;
+  }
+
   keyOf(slot: number): number {
     return this.#keys[slot] as number;
   }
@@ -350,8 +357,8 @@ export class GrowingRun implements PartitionRun {
     return this.#runs.entryOf(this.#slot, index);
   }
 
-  placeAtOrBefore(sequence: number): RecordPlace | null {
-    return placeAtOrBefore(this, sequence);
+  entryAtOrBefore(sequence: number): number {
+    return this.#runs.entryAtOrBefore(this.#slot, sequence);
   }
 
   /** As `GrowingRuns.note`, with the entry that is due. */

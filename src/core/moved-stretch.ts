@@ -3,7 +3,7 @@
 // An object of its own and no row of the segment's runs: there are few, and a partition may have several in a segment.
 
 import type { RecordPlace, RunNumbers } from "../format/index-file.js";
-import { entryDistanceBytes, placeAtOrBefore, type PartitionRun } from "./segment-runs.js";
+import { countUpTo, entryDistanceBytes, type PartitionRun } from "./segment-runs.js";
 
 /** About what an object and its entries take. */
 const stretchBytes = 200;
@@ -64,7 +64,7 @@ export class MovedStretch implements PartitionRun {
     return { sequence: this.#entries[at] as number, blockOffset: this.#entries[at + 1] as number, frameOffset: this.#entries[at + 2] as number };
   }
 
-  placeAtOrBefore(sequence: number): RecordPlace | null {
-    return placeAtOrBefore(this, sequence);
+  entryAtOrBefore(sequence: number): number {
+    return countUpTo(this.entryCount, (index) => (this.#entries[index * numbersPerEntry] as number) <= sequence) - 1;
   }
 }

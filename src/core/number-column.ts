@@ -34,6 +34,20 @@ export class NumberColumn {
   at(index: number): number {
     return this.#least + (this.#distances[index] as number);
   }
+
+  /** The last index in [from, to) with a number of at most `number`, where they ascend; `from` - 1 when there is none. */
+  lastUpTo(number: number, from: number, to: number): number {
+    const distances = this.#distances;
+    const distance = number - this.#least;
+    let low = from;
+    let high = to;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((distances[middle] as number) <= distance) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
 }
 
 function distancesUpTo(greatest: number, length: number): Uint8Array | Uint16Array | Uint32Array | Float64Array {

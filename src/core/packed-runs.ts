@@ -7,7 +7,7 @@ import { pageBytes } from "../format/block.js";
 import type { RecordPlace, RunSlice } from "../format/index-file.js";
 import type { GrowingRuns, RunNumberColumns } from "./growing-runs.js";
 import { NumberColumn } from "./number-column.js";
-import { countUpTo, placeAtOrBefore, type PartitionRun, type SegmentRuns } from "./segment-runs.js";
+import { countUpTo, type PartitionRun, type SegmentRuns } from "./segment-runs.js";
 
 /** Frames begin at multiples of it. */
 const frameAlignment = 8;
@@ -169,8 +169,10 @@ class PackedRun implements PartitionRun {
     };
   }
 
-  placeAtOrBefore(sequence: number): RecordPlace | null {
-    return placeAtOrBefore(this, sequence);
+  entryAtOrBefore(sequence: number): number {
+    const { runs, entries } = this.#packed;
+    const first = runs.entry.at(this.#place);
+    return entries.step.lastUpTo(sequence - this.firstSequence, first, first + this.entryCount) - first;
   }
 }
 

@@ -2,8 +2,8 @@
 
 import type { SegmentIndex } from "../core/segment-index.js";
 
-/** Per lane. The packed index of a segment of 100 MiB takes 20 KiB with one partition, 2 MiB with a hundred thousand. */
-const indexCacheBytesMax = 16 * 1024 * 1024;
+/** Per lane. The packed index of a segment of 100 MiB takes 100 KiB with one partition, 2 MiB with a hundred thousand. */
+const indexCacheBytesMax = 32 * 1024 * 1024;
 
 interface Entry {
   readonly index: SegmentIndex;

@@ -93,13 +93,16 @@ export class ReadOnlyLane implements ReadSource {
   }
 
   async segmentIndex(segment: number): Promise<SegmentIndex> {
-    if (segment === this.#current?.segment) return this.#current;
-    const known = this.#indexes.get(segment);
+    const known = this.knownIndex(segment);
     if (known !== undefined) return known;
     const { directory, lane, uuid, alignment, kernels, files } = this;
     const index = await loadSegmentIndex({ files, directory, lane, uuid, alignment, kernels, segment });
     this.#indexes.add(index);
     return index;
+  }
+
+  knownIndex(segment: number): SegmentIndex | undefined {
+    return segment === this.#current?.segment ? this.#current : this.#indexes.get(segment);
   }
 
   durableBeyond(state: PartitionState, sequence: number, signal: AbortSignal | undefined): Promise<void> {

@@ -11,13 +11,6 @@ import type { PartitionRun } from "../core/segment-runs.js";
 import type { Truncation } from "../format/checkpoint.js";
 import type { ReadSource } from "./read-source.js";
 
-interface Found {
-  /** Position in `source.segmentIds`. */
-  readonly at: number;
-  readonly index: SegmentIndex;
-  readonly run: PartitionRun;
-}
-
 /** Where a record is to be read. */
 export interface RecordHome {
   readonly index: SegmentIndex;
@@ -39,20 +32,23 @@ export async function findRecord(source: ReadSource, state: PartitionState, sequ
   return fresh ?? (await findMoved(source, state, sequence));
 }
 
+/** As `findRecord`, of a fresh record, where every index that it needs is in memory; null also where one is not. Hot: `ringwall bench read`. */
+export function findAtOnce(source: ReadSource, state: PartitionState, sequence: number): RecordHome | null {
+  if (source.isDamaged) return null;
+  const found = searchFresh({ state, ids: source.segmentIds, sequence, indexOf: (segment) => source.knownIndex(segment) });
+  return typeof found === "number" ? null : found;
+}
+
 async function findFresh(source: ReadSource, state: PartitionState, sequence: number): Promise<RecordHome | null> {
   const ids = source.segmentIds;
-  const lastTruncation = state.truncations.reduce((last, truncation) => Math.max(last, truncation.segment), 0);
-  const firstAscending = ids.findIndex((id) => id >= lastTruncation);
-  const ascendingFrom = firstAscending < 0 ? ids.length : firstAscending;
-  const found = await findAscending(source, state, { ids, from: ascendingFrom, sequence });
-  if (found !== null) return found;
-  for (let at = ascendingFrom - 1; at >= 0; at--) {
-    const index = await source.segmentIndex(ids[at] as number);
-    // What a later truncation hides is not here: it would be looked for in this segment for ever.
-    const run = index.runs.get(state.id);
-    if (run !== undefined && holds(run, sequence) && lastLive(state, index.segment, sequence, false) === sequence) return { index, run, isMoved: false, last: Number.POSITIVE_INFINITY };
+  // The cache of the source may be too small for all that one search needs.
+  const loaded = new Map<number, SegmentIndex>();
+  const indexOf = (segment: number): SegmentIndex | undefined => loaded.get(segment) ?? source.knownIndex(segment);
+  for (;;) {
+    const found = searchFresh({ state, ids, sequence, indexOf });
+    if (typeof found !== "number") return found;
+    loaded.set(found, await source.segmentIndex(found));
   }
-  return null;
 }
 
 /** The oldest copy of the live record, or null. */
@@ -115,38 +111,60 @@ export async function firstNamedAbove(source: ReadSource, state: PartitionState,
   return first;
 }
 
-async function findAscending(
-  source: ReadSource,
-  state: PartitionState,
-  search: { readonly ids: readonly number[]; readonly from: number; readonly sequence: number },
-): Promise<RecordHome | null> {
-  const { ids, from, sequence } = search;
+interface FreshSearch {
+  readonly state: PartitionState;
+  readonly ids: readonly number[];
+  readonly sequence: number;
+  /** Undefined: not in memory. */
+  readonly indexOf: (segment: number) => SegmentIndex | undefined;
+}
+
+/** Where the fresh record is; null: nowhere; or the segment whose index must be known first. */
+function searchFresh(search: FreshSearch): RecordHome | number | null {
+  const { state, ids, sequence, indexOf } = search;
+  const lastTruncation = state.truncations.reduce((last, truncation) => Math.max(last, truncation.segment), 0);
+  const firstAscending = ids.findIndex((id) => id >= lastTruncation);
+  const ascendingFrom = firstAscending < 0 ? ids.length : firstAscending;
+  const found = searchAscending(search, ascendingFrom);
+  if (found !== null) return found;
+  for (let at = ascendingFrom - 1; at >= 0; at--) {
+    const index = indexOf(ids[at] as number);
+    if (index === undefined) return ids[at] as number;
+    // What a later truncation hides is not here: it would be looked for in this segment for ever.
+    const run = index.runs.get(state.id);
+    if (run !== undefined && holds(run, sequence) && lastLive(state, index.segment, sequence, false) === sequence) return freshHome(index, run);
+  }
+  return null;
+}
+
+/** In the segments from position `from` on, in which the partition's sequences ascend. */
+function searchAscending({ state, ids, sequence, indexOf }: FreshSearch, from: number): RecordHome | number | null {
   let low = from;
   let high = ids.length;
   // The wanted segment, if there is one, lies in [low, high).
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const found = await runAtOrBefore(source, state, { ids, at: middle, low });
-    if (found === null) low = middle + 1;
-    else if (holds(found.run, sequence)) return { index: found.index, run: found.run, isMoved: false, last: Number.POSITIVE_INFINITY };
-    else if (sequence < found.run.firstSequence) high = found.at;
-    else low = middle + 1;
+    let next = middle + 1;
+    // The newest segment up to the middle that holds anything of the partition.
+    for (let at = middle; at >= low; at--) {
+      const index = indexOf(ids[at] as number);
+      if (index === undefined) return ids[at] as number;
+      const run = index.runs.get(state.id);
+      if (run === undefined || run.lastSequence === 0) continue;
+      if (holds(run, sequence)) return freshHome(index, run);
+      if (sequence < run.firstSequence) {
+        high = at;
+        next = low;
+      }
+      break;
+    }
+    low = next;
   }
   return null;
 }
 
-/** The newest segment in [low, at] that holds anything of the partition. */
-async function runAtOrBefore(
-  source: ReadSource,
-  state: PartitionState,
-  search: { readonly ids: readonly number[]; readonly at: number; readonly low: number },
-): Promise<Found | null> {
-  for (let at = search.at; at >= search.low; at--) {
-    const index = await source.segmentIndex(search.ids[at] as number);
-    const run = index.runs.get(state.id);
-    if (run !== undefined && run.lastSequence > 0) return { at, index, run };
-  }
-  return null;
+function freshHome(index: SegmentIndex, run: PartitionRun): RecordHome {
+  return { index, run, isMoved: false, last: Number.POSITIVE_INFINITY };
 }
 
 function holds(run: PartitionRun, sequence: number): boolean {

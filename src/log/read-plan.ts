@@ -1,16 +1,19 @@
 // Which stretches of a segment a reader of one partition needs, from the sparse index.
 //
-// A record gets an index entry when the last entry lies 32 KiB or more before it: so every record begins at an entry
-// or less than 32 KiB behind one. The stretches in between belong to other partitions and are jumped over when they
+// A record gets an index entry when the last entry lies 8 KiB or more before it: so every record begins at an entry
+// or less than 8 KiB behind one. The stretches in between belong to other partitions and are jumped over when they
 // are long enough to be worth a second read. Owns no I/O.
 
-import { roundUp8 } from "../base/numbers.js";
+import { alignUp } from "../base/numbers.js";
+import { pageBytes } from "../format/block.js";
 import { countUpTo, entryDistanceBytes, type PartitionRun } from "../core/segment-runs.js";
 import type { RecordPlace } from "../format/index-file.js";
 import { frameBytes } from "../format/frame.js";
 
 /** Reading on is cheaper than a second read up to here: some ten microseconds of copying. */
 const gapBytesMax = 64 * 1024;
+/** Records are not of one size: so much further is read for one of them. It seldom costs a page more. */
+const slackBytes = 512;
 
 export interface Stretch {
   readonly start: number;
@@ -70,21 +73,6 @@ export class ReadPlan {
     return position >= this.#bound ? null : this.#stretch(index, position, bytesMax, position !== this.#at);
   }
 
-  /**
-   * About how many bytes from its entry to the end of record `sequence`, were the records between two entries of one size.
-   * More than that may be needed.
-   */
-  bytesToEndOf(sequence: number): number {
-    const index = countEntries(this.#run, (other) => other <= sequence) - 1;
-    if (index < 0) return this.#spanBytes;
-    const place = this.#run.entry(index);
-    const records = sequence - place.sequence + 1;
-    const slackBytes = 512 + this.#frameBytesMean;
-    if (index + 1 >= this.#run.entryCount) return records * this.#frameBytesMean + slackBytes;
-    const distance = positionOf(this.#run, index + 1) - positionOf(this.#run, index);
-    return roundUp8((distance * records) / (this.#run.entry(index + 1).sequence - place.sequence) + slackBytes);
-  }
-
   /** Hot path of reading in order: one look at each entry. */
   #stretch(first: number, start: number, bytesMax: number, jumps: boolean): Stretch {
     const run = this.#run;
@@ -114,6 +102,30 @@ export class ReadPlan {
     const isAlone = next !== null && next.sequence === place.sequence + 1;
     return Math.min(this.#bound, place.blockOffset + place.frameOffset + (isAlone ? 2 * this.#frameBytesMean : this.#spanBytes));
   }
+}
+
+/** Where one record is to be read, with all that lies between its index entry and it. */
+export interface PointStretch {
+  readonly start: number;
+  readonly end: number;
+  /** Of the block that `start` lies in. */
+  readonly blockOffset: number;
+}
+
+/** The record may go on behind it: where it ends is reckoned, as if all between two entries were of one size. Null where no entry is. Hot. */
+export function pointStretch(run: PartitionRun, sequence: number, endOffset: number): PointStretch | null {
+  const index = run.entryAtOrBefore(sequence);
+  if (index < 0) return null;
+  const place = run.entry(index);
+  const next = index + 1 < run.entryCount ? run.entry(index + 1) : null;
+  const start = place.blockOffset + place.frameOffset;
+  const bound = next === null ? endOffset : next.blockOffset + next.frameOffset;
+  const bytesMean = frameBytes(Math.ceil(run.payloadBytes / Math.max(1, run.records)));
+  const records = sequence - place.sequence + 1;
+  // Behind an entry may lie what is other partitions', and behind the last one nothing says how much of it.
+  const farthest = entryDistanceBytes + records * bytesMean;
+  const reckoned = next === null ? farthest : Math.min(farthest, ((bound - start) * records) / (next.sequence - place.sequence));
+  return { start, end: Math.min(bound, alignUp(Math.ceil(start + reckoned + slackBytes), pageBytes)), blockOffset: place.blockOffset };
 }
 
 function positionOf(run: PartitionRun, index: number): number {

@@ -19,6 +19,8 @@ export interface ReadSource {
   readonly isDamaged: boolean;
   /** The index of a kept segment; the current segment's is the live object. Rejects with RINGWALL_DAMAGED or RINGWALL_TRIMMED. */
   segmentIndex(segment: number): Promise<SegmentIndex>;
+  /** The same, where it is in memory. */
+  knownIndex(segment: number): SegmentIndex | undefined;
   /** Resolves once `state.durableSequence` is above `sequence`; rejects when the lane closes (RINGWALL_CLOSED), is poisoned, or on `signal`. */
   durableBeyond(state: PartitionState, sequence: number, signal: AbortSignal | undefined): Promise<void>;
   /**

@@ -8,9 +8,8 @@ import { RingwallError } from "../base/errors.js";
 import type { PartitionState } from "../core/partition-table.js";
 import { lastLive } from "../core/living-segment.js";
 import type { SegmentIndex } from "../core/segment-index.js";
-import { emptyRun, entryDistanceBytes, type PartitionRun } from "../core/segment-runs.js";
+import { emptyRun, type PartitionRun } from "../core/segment-runs.js";
 import type { Truncation } from "../format/checkpoint.js";
-import type { Memory } from "../format/memory.js";
 import { BlockCursor, type CursorOutcome, type LogRecord } from "./block-cursor.js";
 import { damagedError, droppedError, trimmedError, truncatedError } from "./read-errors.js";
 import { findMoved, findRecord, firstNamedAbove, truncationSince, type RecordHome } from "./read-place.js";
@@ -30,6 +29,8 @@ const batchRecordsMax = 4096;
 const windowsAheadMax = 2;
 /** Behind damage, a frame that the window cuts off is waited for this far. */
 const damageBytesMax = 1024 * 1024;
+/** Read further at least where a record goes on behind a window; and the room in front of one for what the last one left over, to begin with. */
+const extensionBytesMin = 32 * 1024;
 
 export interface WalkOptions {
   readonly from: number | undefined;
@@ -37,8 +38,6 @@ export interface WalkOptions {
   readonly to: number | undefined;
   readonly limit: number;
   readonly isTail: boolean;
-  /** Memory for the first window. Records point into it: who lends it copies them before it is used again. */
-  readonly scratch?: Memory | null;
 }
 
 /** Contiguous records that were durable and alive while `truncations` were the partition's. */
@@ -86,15 +85,13 @@ export class ReadWalk {
   #looks = 0;
   #lookedFor = 0;
   #roomBytes: number;
-  #scratch: Memory | null;
 
   constructor(source: ReadSource, state: PartitionState, options: WalkOptions) {
     this.#source = source;
     this.#state = state;
     this.#options = options;
     this.#remaining = options.limit;
-    this.#roomBytes = options.limit === 1 ? 0 : entryDistanceBytes;
-    this.#scratch = options.scratch ?? null;
+    this.#roomBytes = options.limit === 1 ? 0 : extensionBytesMin;
     this.#truncations = state.truncations;
     this.#cursor = new BlockCursor(source, state, options.from ?? 0);
   }
@@ -298,7 +295,7 @@ export class ReadWalk {
   async #extend(visit: Visit, outcome: CursorOutcome, next: Loaded | null): Promise<void> {
     const cursor = this.#cursor;
     const start = cursor.window?.end ?? cursor.position;
-    const wanted = Math.max(outcome.kind === "partial" ? outcome.end : 0, start + (cursor.isInsideRecord ? this.#windowBytes : entryDistanceBytes));
+    const wanted = Math.max(outcome.kind === "partial" ? outcome.end : 0, start + (cursor.isInsideRecord ? this.#windowBytes : extensionBytesMin));
     const end = Math.min(wanted, visit.index.endOffset, next === null ? Number.POSITIVE_INFINITY : next.stretch.start);
     cursor.take(await this.#load(visit, start, end), null);
   }
@@ -329,9 +326,7 @@ export class ReadWalk {
   async #nextLoaded(visit: Visit): Promise<Loaded | null> {
     const ahead = this.#ahead.shift();
     if (ahead !== undefined) return ahead;
-    const isSingle = this.#options.limit === 1 && this.#cursor.window === null;
-    const bytes = isSingle ? this.#plan?.bytesToEndOf(this.#cursor.expected) : this.#windowBytes;
-    return this.#loadNext(visit, bytes ?? this.#windowBytes);
+    return this.#loadNext(visit, this.#windowBytes);
   }
 
   #loadNext(visit: Visit, bytesMax: number): Promise<Loaded> | null {
@@ -340,9 +335,7 @@ export class ReadWalk {
   }
 
   #load(visit: Visit, start: number, end: number): Promise<Window> {
-    const scratch = this.#scratch;
-    this.#scratch = null;
-    return loadWindow(visit.file, { start, end, limit: this.#state.durableSequence, roomBytes: this.#roomBytes, scratch });
+    return loadWindow(visit.file, { start, end, limit: this.#state.durableSequence, roomBytes: this.#roomBytes });
   }
 
   /** Records from `expected` to `last` are not to be had: says why. Returns only when looking again may find them elsewhere. */

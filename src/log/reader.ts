@@ -10,6 +10,7 @@ import { Memory } from "../format/memory.js";
 import { demandKnown } from "./known-options.js";
 import type { LogRecord } from "./block-cursor.js";
 import { type BatchesOptions, RecordBatches, Records } from "./read-batches.js";
+import { readPoint } from "./point-read.js";
 import { trimmedError } from "./read-errors.js";
 import type { ReadSource } from "./read-source.js";
 import { ReadWalk } from "./read-walk.js";
@@ -75,29 +76,37 @@ export function tailBatches(source: ReadSource, state: PartitionState, options: 
 
 /**
  * One record; undefined when it is not durable yet. Its data are memory of their own. Rejects with RINGWALL_TRIMMED when
- * it was trimmed, and with RINGWALL_DAMAGED when it can't be read. Reads up to some 32 KiB in front of it, never a whole block.
+ * it was trimmed, and with RINGWALL_DAMAGED when it can't be read. Reads up to some 8 KiB in front of it, never a whole block.
  */
 export async function get(source: ReadSource, state: PartitionState, sequence: number): Promise<LogRecord | undefined> {
   checkSequence("sequence", sequence);
   if (sequence < state.firstSequence) throw trimmedError(source, state, sequence);
   const scratch = idleScratch.pop() ?? new Memory(new ArrayBuffer(scratchBytes));
-  const walk = new ReadWalk(source, state, { from: sequence, to: sequence, limit: 1, isTail: false, scratch });
   try {
-    const [record] = await walk.next();
+    const record = (await readPoint({ source, state, sequence, scratch })) ?? (await walkTo(source, state, sequence));
     return record === undefined ? undefined : { seq: record.seq, time: record.time, data: ownMemory(record.data, scratch) };
   } finally {
-    // Nothing reads into it any more: the walk waits for what is under way.
-    await walk.close();
+    // Nothing reads into it any more.
     if (idleScratch.length < idleScratchMax) idleScratch.push(scratch);
   }
 }
 
+async function walkTo(source: ReadSource, state: PartitionState, sequence: number): Promise<LogRecord | undefined> {
+  const walk = new ReadWalk(source, state, { from: sequence, to: sequence, limit: 1, isTail: false });
+  try {
+    const [record] = await walk.next();
+    return record;
+  } finally {
+    await walk.close();
+  }
+}
+
 /**
- * Windows of `get`, used again and again: a stretch of 32 KiB and a record. Fresh memory for each cost more than reading it: 3 of 14 µs,
+ * Memory of `get`, used again and again: of one read by a ring at most. Fresh memory for each cost more than reading it: 3 of 14 µs,
  * and its collection.
  */
 const scratchBytes = 64 * 1024;
-const idleScratchMax = 8;
+const idleScratchMax = 32;
 const idleScratch: Memory[] = [];
 
 /** The window is used again; and a short record must not keep a whole one of the log in memory. */

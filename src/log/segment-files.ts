@@ -17,12 +17,16 @@ export interface SegmentFile {
   readonly segment: number;
   /** As `StorageFile.readAt`; rejects with RINGWALL_CLOSED once the cache is closed. */
   readAt(into: Uint8Array, position: number): Promise<number>;
+  /** As `readAt`; a number, not a promise, where nothing has to be waited for. Throws or rejects. */
+  readSoon(into: Uint8Array, position: number): Promise<number> | number;
   release(): void;
 }
 
 interface Entry {
   readonly segment: number;
   readonly opening: Promise<StorageFile>;
+  /** Once it is open. */
+  file: StorageFile | null;
   readonly reads: Set<Promise<number>>;
   users: number;
 }
@@ -54,7 +58,7 @@ export class SegmentFiles {
     let entry = this.#entries.get(segment);
     if (entry === undefined) {
       const path = `${this.#directory}/${segmentName(segment)}`;
-      entry = { segment, opening: this.#files.open(path, "read"), reads: new Set(), users: 0 };
+      entry = { segment, opening: this.#files.open(path, "read"), file: null, reads: new Set(), users: 0 };
     } else this.#entries.delete(segment);
     this.#entries.set(segment, entry);
     entry.users++;
@@ -62,12 +66,24 @@ export class SegmentFiles {
       const file = await entry.opening;
       // Closed while it opened: nothing may be read any more.
       if (this.#isClosed) throw closedError();
+      entry.file = file;
       return this.#lend(entry, file);
     } catch (error) {
       this.#forgetEntry(entry);
       this.#giveBack(entry);
       throw error;
     }
+  }
+
+  /** As `acquire`, of a file that is open; null when it is not. */
+  acquireOpen(segment: number): SegmentFile | null {
+    const entry = this.#entries.get(segment);
+    const file = entry?.file ?? null;
+    if (entry === undefined || file === null || this.#isClosed) return null;
+    this.#entries.delete(segment);
+    this.#entries.set(segment, entry);
+    entry.users++;
+    return this.#lend(entry, file);
   }
 
   /** The segment is gone: its file closes as soon as no reader holds it, and a later `acquire` opens anew. */
@@ -87,18 +103,15 @@ export class SegmentFiles {
 
   #lend(entry: Entry, file: StorageFile): SegmentFile {
     let isLent = true;
+    const readSoon = (into: Uint8Array, position: number): Promise<number> | number => {
+      if (this.#isClosed) throw closedError();
+      const read = file.readSoon === undefined ? file.readAt(into, position) : file.readSoon(into, position);
+      return typeof read === "number" ? read : noted(entry, read);
+    };
     return {
       segment: entry.segment,
-      readAt: async (into, position) => {
-        if (this.#isClosed) throw closedError();
-        const reading = file.readAt(into, position);
-        entry.reads.add(reading);
-        try {
-          return await reading;
-        } finally {
-          entry.reads.delete(reading);
-        }
-      },
+      readSoon,
+      readAt: async (into, position) => readSoon(into, position),
       release: () => {
         if (!isLent) return;
         isLent = false;
@@ -136,6 +149,16 @@ export class SegmentFiles {
       .catch(() => undefined)
       .finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
+  }
+}
+
+/** Closing waits for it. */
+async function noted(entry: Entry, reading: Promise<number>): Promise<number> {
+  entry.reads.add(reading);
+  try {
+    return await reading;
+  } finally {
+    entry.reads.delete(reading);
   }
 }
 

@@ -107,13 +107,17 @@ export class SegmentShelf implements ReadSource {
   }
 
   async segmentIndex(segment: number): Promise<SegmentIndex> {
-    if (segment === this.#current?.segment) return this.#current;
-    const known = this.#unwritten.get(segment) ?? this.#sealed.get(segment);
+    const known = this.knownIndex(segment);
     if (known !== undefined) return known;
     const { directory, lane, uuid, alignment, kernels, files } = this;
     const index = await loadSegmentIndex({ files, directory, lane, uuid, alignment, kernels, segment });
     this.#sealed.add(index);
     return index;
+  }
+
+  knownIndex(segment: number): SegmentIndex | undefined {
+    if (segment === this.#current?.segment) return this.#current;
+    return this.#unwritten.get(segment) ?? this.#sealed.get(segment);
   }
 
   durableBeyond(state: PartitionState, sequence: number, signal: AbortSignal | undefined): Promise<void> {

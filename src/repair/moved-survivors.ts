@@ -135,6 +135,7 @@ function readSourceOf({ source, recovered, indexes }: MovedSurvivorsOptions): Re
       const index = known.get(segment);
       return index === undefined ? Promise.reject(new RingwallError("RINGWALL_DAMAGED", `segment ${String(segment)} has no index`)) : Promise.resolve(index);
     },
+    knownIndex: (segment) => known.get(segment),
     durableBeyond: () => Promise.resolve(),
     lookAgain: () => Promise.resolve(false),
   };

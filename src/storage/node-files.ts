@@ -200,19 +200,24 @@ class NodeFile implements StorageFile {
     }));
   }
 
-  /** Hot path of `get`: see `ringwall bench read`. */
   async readAt(into: Uint8Array, position: number): Promise<number> {
-    const { now, turn, wait } = this.#reads;
-    let done = 0;
-    if (now !== null) {
-      const waiting = turn();
-      if (waiting !== null) await waiting;
-      const result = now({ descriptor: this.#open(), path: this.path, into, position });
-      if (result >= 0) return result;
-      done = ~result;
-    }
+    return this.readSoon(into, position);
+  }
+
+  /** Hot path of `get`: see `ringwall bench read`. */
+  readSoon(into: Uint8Array, position: number): Promise<number> | number {
+    const { now, turn } = this.#reads;
+    if (now === null) return this.#readBehind(into, position, 0);
+    const waiting = turn();
+    if (waiting !== null) return waiting.then(() => this.readSoon(into, position));
+    const result = now({ descriptor: this.#open(), path: this.path, into, position });
+    return result >= 0 ? result : this.#readBehind(into, position, ~result);
+  }
+
+  /** What is there from the front on is not read again. */
+  async #readBehind(into: Uint8Array, position: number, done: number): Promise<number> {
     const rest = done === 0 ? into : into.subarray(done);
-    return done + (await this.#use((descriptor) => wait({ descriptor, path: this.path, into: rest, position: position + done })));
+    return done + (await this.#use((descriptor) => this.#reads.wait({ descriptor, path: this.path, into: rest, position: position + done })));
   }
 
   writeAt(bytes: Uint8Array, position: number): Promise<void> {

@@ -18,6 +18,8 @@ export interface StorageFile {
    * an ArrayBuffer, alone until then.
    */
   readAt(into: Uint8Array, position: number): Promise<number>;
+  /** As `readAt`; a number, not a promise, where nothing has to be waited for. May throw what `readAt` rejects with. */
+  readSoon?(into: Uint8Array, position: number): Promise<number> | number;
   /** Writes all of `bytes`; a short write is continued inside. Not durable before `sync`. */
   writeAt(bytes: Uint8Array, position: number): Promise<void>;
   /** Content and size of the file are on stable media when it resolves. Never retried after an error. */

@@ -145,7 +145,7 @@ for (const [where, cut] of [["in the same block", 0], ["in the next block", 1]] 
     assert.match(lane.replay.contradictions.map(({ reason }) => reason).join(), /^a group breaks off/);
     assert.deepEqual(lane.replay.losses.ranges(lane.replay.table), [{ partition: 1, firstSequence: 3, lastSequence: 3 }]);
     const run = lane.index.runs.get(1);
-    const place = run?.placeAtOrBefore(2);
+    const place = run?.entry(run.entryAtOrBefore(2));
     assert.deepEqual([run?.records, run?.lastSequence, place?.sequence, (place?.blockOffset ?? 0) + (place?.frameOffset ?? 0)], [2, 2, 2, anewAt]);
     assert.deepEqual(lane.index.voids, [{ from: groupAt, to: groupAt + groupBytes }]);
   });

@@ -29,15 +29,15 @@ test("the place at or before a record is its own or at most the entry distance i
     const run = new SegmentIndex(1, 0, 4096).run(1);
     const places = fill(run, 500, bytes);
     for (const [sequence, position] of places) {
-      const place = run.placeAtOrBefore(sequence);
-      assert.ok(place !== null && place.sequence <= sequence);
+      const place = run.entry(run.entryAtOrBefore(sequence));
+      assert.ok(place.sequence <= sequence);
       const found = place.blockOffset + place.frameOffset;
       assert.equal(places.get(place.sequence), found);
       assert.ok(position - found < entryDistanceBytes, `${bytes}: ${position - found}`);
     }
     assert.ok(run.entryCount <= Math.ceil((500 * bytes) / entryDistanceBytes) + 1, "sparse");
-    assert.equal(run.placeAtOrBefore(0), null);
-    assert.equal(run.placeAtOrBefore(10_000)!.sequence, run.entry(run.entryCount - 1).sequence);
+    assert.equal(run.entryAtOrBefore(0), -1);
+    assert.equal(run.entryAtOrBefore(10_000), run.entryCount - 1);
   }
 });
 
@@ -59,7 +59,7 @@ test("truncate forgets what is above, at every place, and a search never starts 
     const position = 4096 + 100 * 3000;
     const next = Math.min(after, 100) + 1;
     run.note(next, position, 0, 10, 5000);
-    assert.deepEqual(run.placeAtOrBefore(next), { sequence: next, blockOffset: position, frameOffset: 0 });
+    assert.deepEqual(run.entry(run.entryAtOrBefore(next)), { sequence: next, blockOffset: position, frameOffset: 0 });
     assert.equal(run.lastSequence, next);
   }
 });
@@ -103,7 +103,7 @@ test("many runs, filled in turn, truncated and packed, are those of a plain list
     const run = index.runs.get(key)!;
     assert.deepEqual([run.firstSequence, run.lastSequence], list.length === 0 ? [0, 0] : [1, list.length]);
     for (const { sequence, position: wanted } of list) {
-      const place = run.placeAtOrBefore(sequence)!;
+      const place = run.entry(run.entryAtOrBefore(sequence));
       const found = place.blockOffset + place.frameOffset;
       assert.equal(list[place.sequence - 1]?.position, found);
       assert.ok(place.sequence === sequence || wanted - found < entryDistanceBytes);

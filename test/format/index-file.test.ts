@@ -139,6 +139,6 @@ test("100 000 partitions and a million entries: below 12 bytes an entry", () => 
   assert.ok(bytes.length < 12e6, `${String(bytes.length)} bytes`);
   const back = decode(bytes);
   assert.equal(back?.runs.size, runs);
-  assert.deepEqual(back?.runs.get(77_777)?.placeAtOrBefore(1004), index.runs.get(77_777)?.placeAtOrBefore(1004));
+  assert.deepEqual(back?.runs.get(77_777)?.entryAtOrBefore(1004), index.runs.get(77_777)?.entryAtOrBefore(1004));
   assert.equal(back?.runs.get(100_000)?.entryCount, 10);
 });

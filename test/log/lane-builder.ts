@@ -125,6 +125,10 @@ export class LaneBuilder implements ReadSource {
     return index;
   }
 
+  knownIndex(segment: number): SegmentIndex | undefined {
+    return this.indexes.get(segment);
+  }
+
   partition(name: string): PartitionState {
     return this.table.byName(name) ?? this.table.define(this.table.nextId, name);
   }

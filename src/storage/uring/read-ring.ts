@@ -19,6 +19,7 @@ import { entryFlag, errno, opcode } from "./kernel-interface.js";
 import { registerMemory } from "./registrations.js";
 import { chooseRing, flagNames } from "./ring-choice.js";
 import type { Ring } from "./ring.js";
+import { Spin } from "./spin.js";
 
 /** Of one read; longer ones are for libuv's threads, which copy while this one goes on. */
 export const slotBytes = 64 * 1024;
@@ -100,6 +101,7 @@ export class ReadRing {
   readonly #waiting: Read[] = [];
   /** Slots whose entries are not submitted yet, in order. */
   readonly #entered: Slot[] = [];
+  readonly #spin: Spin;
   #watch: NativeWatch | null = null;
   #state: "open" | "closing" | "closed" = "open";
   #closed: Promise<void> | null = null;
@@ -119,6 +121,7 @@ export class ReadRing {
     this.notes = [`ring: ${flagNames(ring.setupFlags)}`, noteOf(registered)];
     this.#slots = Array.from({ length: slotCount }, (_, index) => new Slot(index));
     this.#free = [...this.#slots];
+    this.#spin = new Spin({ way: "near", yieldProcessor: () => { native.yieldProcessor(); }, inFlight: () => this.#inFlight, look: () => { this.reap(); } });
   }
 
   watched(watch: NativeWatch): void {
@@ -209,6 +212,7 @@ export class ReadRing {
     // Short of memory, say; libuv's threads need none.
     for (const slot of refused) this.#leave(slot);
     this.reap();
+    this.#spin.handleSubmitted();
   };
 
   #complete(): void {
