@@ -62,7 +62,7 @@ export class LaneLooks {
       const record = recordOf(now, lane);
       const isOvertaken = !isGoodStill(recovered, recordOf(superblock, lane), record);
       if (!isOvertaken || !isLocked) this.#quietGeneration = isLocked ? null : superblock.sequence;
-      if (!isOvertaken) return this.#take(recovered, superblock);
+      if (!isOvertaken) return this.#take({ ...recovered, segments: recovered.segments.filter(({ segment }) => segment >= record.firstSegment) }, superblock);
       if (storage.clock.now() > deadline) throw overtaken(this.#options);
     }
   }

@@ -116,6 +116,9 @@ export class ReadOnlyLane implements ReadSource {
       // Else every loss of a damaged log would cost some recoveries.
       if (await this.#options.looks.isUnchanged()) return false;
       this.#take(await this.#options.looks.anew());
+      // 1. what was looked for is trimmed, and its segment freed; 2. the lane is recovered as it was before the trim, for the superblock
+      // was read before the segment went; 3. the record is still missing. What the superblock calls durable by now tells of the trim.
+      await this.#lookOnward();
       this.#waiters.notify();
       return true;
     });

@@ -372,7 +372,13 @@ export class ReadWalk {
     if (this.#lookedFor !== expected) this.#looks = 0;
     this.#lookedFor = expected;
     this.#looks++;
-    return this.#looks <= looksMax && (await this.#source.lookAgain());
+    if (this.#looks > looksMax) return false;
+    const ids = this.#source.segmentIds;
+    // Or somebody else's look has come meanwhile: since then nothing has changed, but since this walk lost its way all may have.
+    const isFresh = (await this.#source.lookAgain()) || this.#source.segmentIds !== ids;
+    // What a writer has just freed is no sign of damage, however often it does so.
+    if (isFresh && this.#source.segmentIds[0] !== ids[0]) this.#looks = 0;
+    return isFresh;
   }
 
   async #dropAhead(): Promise<void> {
