@@ -90,8 +90,10 @@ onEachBackend("full disk", (backend) => {
         }
         assert.ok(kept.length * recordBytes > 4 * mebibyte, `${kept.length} kept`);
         assert.equal(partition.lastSeq, kept.length);
-        assert.equal(partition.durableSeq, kept.length - (first.waiting === null ? 0 : 1));
-        assert.deepEqual(await contents(partition), kept.slice(0, partition.durableSeq));
+        const durable = partition.durableSeq;
+        assert.equal(durable, kept.length - (first.waiting === null ? 0 : 1));
+        // What waits may find its space meanwhile: a file system gives some back late.
+        assert.deepEqual((await contents(partition)).slice(0, durable), kept.slice(0, durable));
         // The same log goes on, what waits first.
         fs.rmSync(ballast);
         if (first.waiting !== null) assert.equal(await first.waiting, kept.length);
