@@ -15,16 +15,27 @@ async function fill(builder: LaneBuilder, state: PartitionState, count: number, 
   await builder.cut();
 }
 
-/** Before the index of a segment is handed out next, `action` runs. */
-function whenIndexed(builder: LaneBuilder, segment: number, action: () => Promise<void>): void {
-  const give = builder.segmentIndex.bind(builder);
+/** Before the index of a segment is loaded next, `action` runs. */
+function whenLoaded(builder: LaneBuilder, segment: number, action: () => Promise<void>): void {
+  const load = builder.segmentIndex.bind(builder);
   let isDone = false;
   builder.segmentIndex = async (asked) => {
     if (asked === segment && !isDone) {
       isDone = true;
       await action();
     }
-    return give(asked);
+    return load(asked);
+  };
+}
+
+/** The index of a segment is not in memory until it was loaded. */
+function hideIndex(builder: LaneBuilder, segment: number): void {
+  const [known, load] = [builder.knownIndex.bind(builder), builder.segmentIndex.bind(builder)];
+  let isHidden = true;
+  builder.knownIndex = (asked) => (asked === segment && isHidden ? undefined : known(asked));
+  builder.segmentIndex = (asked) => {
+    if (asked === segment) isHidden = false;
+    return load(asked);
   };
 }
 
@@ -34,9 +45,10 @@ test("records that are truncated and written anew while their segment is looked 
   await fill(builder, orders, 10);
   await builder.rotate();
   await fill(builder, orders, 10);
-  // The search passes segment 2 while it names nothing, and looks at segment 1.
-  whenIndexed(builder, 2, () => builder.truncate(orders, 10));
-  whenIndexed(builder, 1, () => fill(builder, orders, 5, 1));
+  // The search meets segment 2 while it names nothing; then it looks for moved records, in segment 1 first.
+  hideIndex(builder, 2);
+  whenLoaded(builder, 2, () => builder.truncate(orders, 10));
+  whenLoaded(builder, 1, () => fill(builder, orders, 5, 1));
   const seen: number[] = [];
   for await (const { seq, data } of read(builder, orders, { from: 11, to: 15 })) {
     assert.deepEqual(Buffer.from(data), Buffer.from(content(seq, 1)));
