@@ -72,8 +72,14 @@ onEachBackend("tails", (backend) => {
     assert.ok(most < 24 * mebibyte, `${String(most)} bytes were held of ${String(records * recordBytes)} that were written`);
     await follow(slow, had.length + 1, records);
     await Promise.all([slow, ...quick].map((tail) => tail.return(undefined)));
-    collect();
-    const left = process.memoryUsage().arrayBuffers - before;
+    // The last segments may be being sealed, for which their indexes are laid out in memory: it ends by itself, a leak does not.
+    const held = (): number => {
+      collect();
+      return process.memoryUsage().arrayBuffers - before;
+    };
+    const until = performance.now() + 20_000;
+    let left = held();
+    for (; left >= 4 * mebibyte && performance.now() < until; left = held()) await new Promise((resolve) => setImmediate(resolve));
     assert.ok(left < 4 * mebibyte, `${String(left)} bytes are held for nobody`);
   });
 
