@@ -8,6 +8,7 @@ import { pageBytes } from "../format/block.js";
 import { Memory } from "../format/memory.js";
 import type { FileSystem, StorageFile } from "../storage/storage.js";
 import { segmentPath } from "./lane-files.js";
+import { readAround } from "./read-around.js";
 import { openIfThere } from "./scan.js";
 
 const readBytesMin = 16 * 1024;
@@ -53,7 +54,11 @@ export class FollowWindow {
     return offset - this.#from;
   }
 
-  /** Brings at least `bytes` from `offset` on; what lies behind the file's end is zeros. False when there is no such file. */
+  /**
+   * Brings at least `bytes` from `offset` on; what lies behind the file's end, or can't be read, is zeros. False when there is no such file.
+   * 1. a sector of a recycled file is bad, behind the last block; 2. a read ahead meets it; 3. a reader that failed there would have missed
+   * nothing: the writer's next block makes it whole.
+   */
   async load(segment: number, offset: number, bytes: number): Promise<boolean> {
     const file = await this.#fileOf(segment);
     if (file === null) return false;
@@ -62,7 +67,7 @@ export class FollowWindow {
     this.drop();
     if (this.memory.bytes.length < wanted) this.memory = new Memory(new ArrayBuffer(wanted));
     const into = this.memory.bytes.subarray(0, wanted);
-    into.fill(0, await file.readAt(into, offset));
+    await readAround(file, into, offset);
     this.#segment = segment;
     this.#from = offset;
     this.#to = offset + wanted;

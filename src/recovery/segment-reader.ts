@@ -3,12 +3,12 @@
 // Owns: two chunk buffers and the joined memory for blocks that span chunks. What can't be read comes as zeros, which
 // verify as nothing, and is listed in `unreadable`: a bad sector is never the end of the log.
 
-import { RingwallError } from "../base/errors.js";
 import { alignUp } from "../base/numbers.js";
 import { pageBytes } from "../format/block.js";
 import { Memory } from "../format/memory.js";
 import { pageMemory } from "../storage/page-memory.js";
 import type { StorageFile } from "../storage/storage.js";
+import { readAround } from "./read-around.js";
 
 export const chunkBytesDefault = 4 * 1024 * 1024;
 
@@ -147,33 +147,14 @@ export class SegmentReader {
   }
 
   async #read(into: Uint8Array, from: number): Promise<number> {
-    try {
-      const bytes = await this.#file.readAt(into, from);
-      // The file shrank meanwhile: what is not there is zeros.
-      into.fill(0, bytes);
-      this.readBytes += bytes;
-      return bytes;
-    } catch (error) {
-      if (!isUnreadable(error)) throw error;
-    }
-    for (let at = 0; at < into.length; at += pageBytes) await this.#readPage(into.subarray(at, at + pageBytes), from + at);
-    return into.length;
+    const bytes = await readAround(this.#file, into, from, (position) => { this.#noteUnreadable(position, position + Math.min(pageBytes, from + into.length - position)); });
+    this.readBytes += bytes;
+    return bytes;
   }
 
-  async #readPage(into: Uint8Array, from: number): Promise<void> {
-    try {
-      into.fill(0, await this.#file.readAt(into, from));
-      this.readBytes += into.length;
-    } catch (error) {
-      if (!isUnreadable(error)) throw error;
-      into.fill(0);
-      const last = this.unreadable[this.unreadable.length - 1];
-      if (last !== undefined && last.to === from) this.unreadable[this.unreadable.length - 1] = { from: last.from, to: from + into.length };
-      else this.unreadable.push({ from, to: from + into.length });
-    }
+  #noteUnreadable(from: number, to: number): void {
+    const last = this.unreadable[this.unreadable.length - 1];
+    if (last !== undefined && last.to === from) this.unreadable[this.unreadable.length - 1] = { from: last.from, to };
+    else this.unreadable.push({ from, to });
   }
-}
-
-function isUnreadable(error: unknown): boolean {
-  return error instanceof RingwallError && error.code === "RINGWALL_IO";
 }
