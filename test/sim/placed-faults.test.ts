@@ -39,6 +39,11 @@ async function refused(code: string, promise: Promise<unknown>): Promise<Ringwal
   return error;
 }
 
+/** Fails where nothing is left to happen and it is still pending: the process would just end. */
+function inTime(machine: SimMachine, promise: Promise<unknown>): Promise<unknown> {
+  return Promise.race([promise, settled(machine).then(() => assert.fail("nothing is left to happen, and it is pending"))]);
+}
+
 for (const [flushMethod, fault] of [["dsync", "writeError"], ["separate", "writeError"], ["separate", "syncError"], ["linked", "syncError"]] as const) {
   test(`${flushMethod}: a ${fault === "writeError" ? "write" : "flush"} that fails acknowledges nothing, and nothing is taken behind it`, async () => {
     const machine = new SimMachine({ seed: 1, faultsMax: { [fault]: 1 } });
@@ -50,9 +55,9 @@ for (const [flushMethod, fault] of [["dsync", "writeError"], ["separate", "write
     await settled(machine);
     Object.assign(machine.faults, { [fault]: 1 });
     const pending = [partition.append("fails"), partition.append("fails, too")];
-    for (const each of pending) await refused("RINGWALL_POISONED", each);
+    for (const each of pending) await refused("RINGWALL_POISONED", inTime(machine, each));
     assert.equal(machine.counts.of(fault), 1);
-    for (const late of [() => partition.append("late"), () => log.sync(), () => partition.trim(2), () => partition.truncate(1), () => partition.drop(), () => log.close()]) await refused("RINGWALL_POISONED", late());
+    for (const late of [() => partition.append("late"), () => log.sync(), () => partition.trim(2), () => partition.truncate(1), () => partition.drop(), () => log.close()]) await refused("RINGWALL_POISONED", inTime(machine, late()));
     losePower(machine, [storage], "nothing that was not flushed");
 
     const again = await open(new SimStorage(machine));
