@@ -6,12 +6,17 @@ import { demandNoBackupMark } from "../recovery/backup-mark.js";
 import type { FileSystem } from "../storage/storage.js";
 
 export async function isLog(files: FileSystem, directory: string): Promise<boolean> {
-  return ((await files.list(directory)) ?? []).some((name) => name === superblockName || parseLaneDirectory(name) !== null);
+  return holdsLog((await files.list(directory)) ?? []);
+}
+
+function holdsLog(names: readonly string[]): boolean {
+  return names.some((name) => name === superblockName || parseLaneDirectory(name) !== null);
 }
 
 /** Rejects with RINGWALL_NOT_FOUND unless there is at least a part of a log, with RINGWALL_NOT_A_LOG for a backup that was interrupted. */
 export async function demandLog(files: FileSystem, directory: string): Promise<void> {
-  demandNoBackupMark(directory, (await files.list(directory)) ?? []);
-  if (await isLog(files, directory)) return;
+  const names = (await files.list(directory)) ?? [];
+  demandNoBackupMark(directory, names);
+  if (holdsLog(names)) return;
   throw new RingwallError("RINGWALL_NOT_FOUND", "there is no log here", { place: { path: directory }, remedy: "Check the path." });
 }

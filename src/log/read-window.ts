@@ -1,9 +1,8 @@
 // A window: a stretch of one segment file in memory of its own, in front of it some room for the bytes that the
 // window before left over. Records point into the memory, so it is never used twice; but for scratch memory, out of which they are copied.
 
-import { RingwallError } from "../base/errors.js";
-import { pageBytes } from "../format/block.js";
 import { Memory } from "../format/memory.js";
+import { isUnreadable, readPages } from "../recovery/read-around.js";
 import type { SegmentFile } from "./segment-files.js";
 
 export interface Window {
@@ -40,9 +39,9 @@ export async function loadWindow(file: Pick<SegmentFile, "readAt">, request: Win
     const bytesRead = await file.readAt(into, start);
     if (bytesRead < into.length) into.fill(0, bytesRead);
   } catch (error) {
-    if (!(error instanceof RingwallError) || error.code !== "RINGWALL_IO") throw error;
+    if (!isUnreadable(error)) throw error;
     cause = error;
-    await loadPages(file, into, start);
+    await readPages(file, into, start, () => undefined);
   }
   return { memory, base: start - roomBytes, start, end, limit, cause };
 }
@@ -61,17 +60,6 @@ export function joinWindows(before: Window, position: number, next: Window): Win
   memory.bytes.set(carried, 0);
   memory.bytes.set(next.memory.bytes.subarray(next.start - next.base, next.end - next.base), carried.length);
   return { memory, base: position, start: position, end: next.end, limit, cause };
-}
-
-/** One page after the other, so that an unreadable one costs itself only. */
-async function loadPages(file: Pick<SegmentFile, "readAt">, into: Uint8Array, start: number): Promise<void> {
-  for (let at = 0; at < into.length; ) {
-    const bytes = Math.min(pageBytes - ((start + at) % pageBytes), into.length - at);
-    const page = into.subarray(at, at + bytes);
-    const bytesRead = await file.readAt(page, start + at).catch(() => 0);
-    page.fill(0, bytesRead);
-    at += bytes;
-  }
 }
 
 function allocate(bytes: number): Memory {

@@ -9,27 +9,40 @@ import type { StorageFile } from "../storage/storage.js";
  * as nothing. Resolves to the bytes that were read; `onUnreadable` is told the position of each bad page.
  */
 export async function readAround(file: StorageFile, into: Uint8Array, from: number, onUnreadable: (position: number) => void = ignored): Promise<number> {
-  const whole = await readOrNull(file, into, from);
-  if (whole !== null) return whole;
-  let bytes = 0;
-  for (let at = 0; at < into.length; at += pageBytes) {
-    const page = await readOrNull(file, into.subarray(at, at + pageBytes), from + at);
-    if (page === null) onUnreadable(from + at);
-    bytes += page ?? 0;
-  }
-  return bytes;
-}
-
-async function readOrNull(file: StorageFile, into: Uint8Array, from: number): Promise<number | null> {
   try {
     const bytes = await file.readAt(into, from);
     into.fill(0, bytes);
     return bytes;
   } catch (error) {
-    if (!(error instanceof RingwallError) || error.code !== "RINGWALL_IO") throw error;
-    into.fill(0);
-    return null;
+    if (!isUnreadable(error)) throw error;
   }
+  return readPages(file, into, from, (position, error) => {
+    if (!isUnreadable(error)) throw error;
+    onUnreadable(position);
+  });
+}
+
+/** As `readAround`, one page of the file after the other, so that one that can't be read costs itself only. `onFailure` may throw. */
+export async function readPages(file: Pick<StorageFile, "readAt">, into: Uint8Array, from: number, onFailure: (position: number, error: unknown) => void): Promise<number> {
+  let bytes = 0;
+  for (let at = 0; at < into.length; ) {
+    const end = Math.min(into.length, at + pageBytes - ((from + at) % pageBytes));
+    const page = into.subarray(at, end);
+    let count = 0;
+    try {
+      count = await file.readAt(page, from + at);
+    } catch (error) {
+      onFailure(from + at, error);
+    }
+    page.fill(0, count);
+    bytes += count;
+    at = end;
+  }
+  return bytes;
+}
+
+export function isUnreadable(error: unknown): boolean {
+  return error instanceof RingwallError && error.code === "RINGWALL_IO";
 }
 
 function ignored(): void {

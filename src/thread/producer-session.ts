@@ -12,7 +12,7 @@ import type { Resolve } from "../log/block-buffer.js";
 import type { LaneLog } from "../log/lane-log.js";
 import type { NamedItem } from "../log/log-arguments.js";
 import { WordRange } from "../log/word-range.js";
-import { closeWakeDescriptor, type RingWaker } from "../storage/uring/ring-wake.js";
+import type { RingWaker } from "../storage/uring/ring-wake.js";
 import { AnswerWriter } from "./answer-ring.js";
 import { CommandReader, commandKind, type Command } from "./command-ring.js";
 import { sentError } from "./error-transfer.js";
@@ -162,12 +162,9 @@ export class ProducerSession {
   }
 
   #forgetRing(): void {
-    const descriptor = this.#wakeDescriptor;
-    if (descriptor === null) return;
+    // Only where there is a waker is there a descriptor.
+    if (this.#wakeDescriptor !== null) this.#options.waker?.release(this.#wakeDescriptor);
     this.#wakeDescriptor = null;
-    const { waker } = this.#options;
-    if (waker === null) closeWakeDescriptor(descriptor);
-    else waker.release(descriptor);
   }
 
   #post(message: FromLane, transfer: ArrayBuffer[] = []): void {

@@ -131,12 +131,6 @@ export class WakeableRing {
   }
 }
 
-/** Of who has no waker. */
-export function closeWakeDescriptor(descriptor: number): void {
-  const native = loadNative();
-  if (native.kind === "loaded") native.binding.closeDescriptor(descriptor);
-}
-
 function canPost(native: NativeBinding, ring: Ring): boolean {
   const probe = new Uint8Array(probeBytes);
   if (native.ringRegister(ring.descriptor, register.probe, probe, 256) < 0) return false;
