@@ -46,8 +46,11 @@ export type SupplyTrouble = { readonly kind: "none" } | { readonly kind: "full" 
 
 /** A ready segment older than this is renewed: its frames could not tell their time any more. */
 const readyMillisMax = 0x3fff_ffff;
-/** Never written to, so all of it is the one page of zeros that the system has. */
-const zeros = new Uint8Array(8 * 1024 * 1024);
+/**
+ * Never written to, so all of it is the one page of zeros that the system has. Written so much at a time: the file is locked while
+ * the kernel copies it, and blocks that go into the same file wait for that.
+ */
+const zeros = new Uint8Array(1024 * 1024);
 const firstStepBytes = 1024 * 1024;
 const aheadBytesMin = 4 * 1024 * 1024;
 const aheadBytesMax = 64 * 1024 * 1024;
