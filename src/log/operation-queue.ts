@@ -83,6 +83,6 @@ function isBound(operation: Operation): boolean {
 function backpressure(bytes: number, limit: number, path: string): RingwallError {
   return new RingwallError("RINGWALL_BACKPRESSURE", `${String(bytes)} bytes wait for space, the limit is ${String(limit)}`, {
     place: { path },
-    remedy: "Await log.drain() when log.needDrain is true.",
+    remedy: "Await log.drain() while log.needDrain is true.",
   });
 }

@@ -54,7 +54,7 @@ export interface Partition {
 
   /**
    * Appends one record without waiting; returns its sequence. It is durable after the next `await log.sync()`.
-   * Throws RINGWALL_BACKPRESSURE when memory is full: `await log.drain()` whenever `log.needDrain`. Otherwise as `append`.
+   * Throws RINGWALL_BACKPRESSURE when memory is full: `while (log.needDrain) await log.drain()` before it. Otherwise as `append`.
    *
    * Where the lane runs in another thread it returns 0: other producers append too, and the number is given there. What
    * fails after this returned rejects the next `sync` or `close` of the same log.

@@ -308,7 +308,7 @@ export class Connection {
     if (this.#outbox.bytes + bytes <= commandBytes) return;
     throw new RingwallError("RINGWALL_BACKPRESSURE", `${String(this.#outbox.bytes)} bytes wait for room on the way to the lane's thread, the limit is ${String(commandBytes)}`, {
       place: { path: this.#directory },
-      remedy: "Await log.drain() when log.needDrain is true.",
+      remedy: "Await log.drain() while log.needDrain is true.",
     });
   }
 
