@@ -38,4 +38,22 @@ export const readerMutants = [
     edits: [{ file: "src/log/backup/backup.ts", find: "await this.#copier.copyRange(from, to, end);", replace: "await this.#copier.copyRange(from, to, Number.MAX_SAFE_INTEGER); void end;" }],
     catchers: [{ test: "log/backup.test" }],
   },
+  {
+    name: "a reader guesses the lane of a partition",
+    breaks: "A reader takes a partition that does not exist yet for one of the first lane: of one that is made on another it never hears.",
+    edits: [{ file: "src/log/lane-partition.ts", find: "return this.#home.candidates.length === 1 || ", replace: "return this.#home.candidates.length >= 1 || " }],
+    catchers: [{ test: "log/unborn.test", name: "a reader of several lanes" }],
+  },
+  {
+    name: "a reader waits for another partition",
+    breaks: "What a tail beside a writer waits for does not become the partition that the writer makes.",
+    edits: [{ file: "src/log/read-only-lane.ts", find: "this.table.reserve(fresh.name, this.unborn.get(fresh.name))", replace: "this.table.reserve(fresh.name)" }],
+    catchers: [{ test: "log/unborn.test", name: "a reader of several lanes" }],
+  },
+  {
+    name: "a name that came back is not looked up",
+    breaks: "Who waited for the next partition of a name whose drop was refused goes on without the partition that has it.",
+    edits: [{ file: "src/log/lane-partition.ts", find: 'state.life !== "kept" || state.id === 0)', replace: 'state.life !== "kept")' }, { file: "src/log/lane-partition.ts", find: "this.#home.unborn.get(this.name)?.drop();", replace: "" }],
+    catchers: [{ test: "log/disk-full.test", name: "a drop that is refused" }],
+  },
 ];

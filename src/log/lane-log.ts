@@ -6,6 +6,7 @@
 import { RingwallError } from "../base/errors.js";
 import { assert } from "../base/assert.js";
 import { cursorOf, cursorPartition, isHiddenName } from "../core/own-names.js";
+import type { PartitionState } from "../core/partition-table.js";
 import { formatVersion } from "../format/version.js";
 import { chooseKernels } from "../format/kernels.js";
 import { chooseStorage, chooseStorageAgain, type StorageChoiceOptions } from "../storage/choose.js";
@@ -21,13 +22,13 @@ import { RunningBackups } from "./backup/running-backups.js";
 import type { Lane } from "./lane.js";
 import { openReader, openWriter, type OpenedReader, type OpenedWriter } from "./open-log.js";
 import { resolveOptions, type LogOptions, type ResolvedOptions } from "./options.js";
-import { LanePartition, readOnlyError, type PartitionHome } from "./lane-partition.js";
+import { LanePartition, readOnlyError, unbornState, type PartitionHome } from "./lane-partition.js";
 import type { Log, LogInfo, LogStats, PartitionOptions, WriteItem } from "./log.js";
 import { checkCursorName, checkDirectory, checkedItems, checkPartitionName, checkPlacement, noPlacement, type NamedItem } from "./log-arguments.js";
 import { appendGroup, LaneProducers } from "./lane-producers.js";
-import type { ReadOnlyLane } from "./read-only-lane.js";
 import { LogRetention } from "./retention.js";
 import { noteMove } from "./trim-cursors.js";
+import { WeakNames } from "./weak-names.js";
 
 /** What a log runs on instead of the backend that would be chosen: for tests on simulated storage. */
 export interface LogEnvironment {
@@ -42,8 +43,6 @@ export class LaneLog implements Log {
   readonly #opened: OpenedWriter | OpenedReader;
   /** One per lane. */
   readonly #homes: readonly PartitionHome[];
-  /** Partitions that were asked for and have no record yet: all that wait for the first one wait on one object. */
-  readonly #unborn = new Map<string, LanePartition>();
   /** By lane: partitions that it had at opening, and that were placed on it since, with a record or not. */
   readonly #placed: number[];
   readonly #retention: LogRetention | null;
@@ -56,14 +55,7 @@ export class LaneLog implements Log {
     this.#storage = storage;
     this.#opened = opened;
     this.#backups = new RunningBackups(directory);
-    this.#homes = opened.lanes.map((lane: Lane | ReadOnlyLane) => ({
-      source: "shelf" in lane ? lane.shelf : lane,
-      writer: "shelf" in lane ? lane : null,
-      table: lane.table,
-      recordBytesMax: options.recordBytesMax,
-      unborn: this.#unborn,
-      producers: new LaneProducers(lane.table),
-    }));
+    this.#homes = homesOf(opened, options);
     this.#placed = this.#homes.map(({ table }) => table.size);
     const { retention, segmentBytes } = options;
     this.#retention = opened.kind === "reader" || retention === undefined ? null : new LogRetention({ retention, lanes: opened.lanes, clock: storage.clock, segmentBytes });
@@ -145,8 +137,8 @@ export class LaneLog implements Log {
 
   /** No object is kept for a partition that exists: a hundred thousand would cost as much as the partitions. */
   #find(name: string): LanePartition | undefined {
-    for (const home of this.#homes) if (home.table.byName(name) !== undefined) return new LanePartition(name, home);
-    return this.#unborn.get(name);
+    const home = this.#homeOf(name);
+    return home === undefined ? undefined : new LanePartition(name, home);
   }
 
   /** As `partition`, also the log's own. */
@@ -156,14 +148,11 @@ export class LaneLog implements Log {
     checkPlacement(options);
     const lane = this.#laneOf(name, options);
     const home = this.#homes[lane] as PartitionHome;
-    const known = this.#unborn.get(name);
-    if (known !== undefined) return known;
-    const partition = new LanePartition(name, home);
-    if (home.table.byName(name) === undefined) {
-      this.#unborn.set(name, partition);
+    if (home.writer !== null && this.#homeOf(name) === undefined) {
+      unbornState(home, name);
       this.#placed[lane] = (this.#placed[lane] as number) + 1;
     }
-    return partition;
+    return new LanePartition(name, home);
   }
 
   partitions(): LanePartition[] {
@@ -326,8 +315,11 @@ export class LaneLog implements Log {
 
   /** The lane that the partition lives on, or was placed on before its first record. */
   #knownLane(name: string): number | undefined {
-    const lane = this.#opened.lanes.findIndex((candidate) => candidate.table.byName(name) !== undefined);
-    return lane === -1 ? this.#unborn.get(name)?.lane : lane;
+    return this.#homeOf(name)?.source.lane;
+  }
+
+  #homeOf(name: string): PartitionHome | undefined {
+    return this.#homes.find(({ table }) => table.byName(name) !== undefined) ?? this.#homes.find(({ unborn }) => unborn.get(name) !== undefined);
   }
 
   #emptiestLane(): number {
@@ -344,6 +336,23 @@ export class LaneLog implements Log {
     assert(found !== undefined, "a partition's lane exists");
     return found;
   }
+}
+
+function homesOf(opened: OpenedWriter | OpenedReader, { recordBytesMax }: ResolvedOptions): readonly PartitionHome[] {
+  const homes: PartitionHome[] = [];
+  for (const lane of opened.lanes) {
+    const producers = new LaneProducers(lane.table);
+    if (!("shelf" in lane)) {
+      homes.push({ source: lane, writer: null, table: lane.table, recordBytesMax, unborn: lane.unborn, candidates: homes, producers });
+      continue;
+    }
+    // Of several lanes the one that a partition was placed on is remembered, also once nobody holds it any longer.
+    const unborn = opened.lanes.length === 1 ? new WeakNames<PartitionState>() : new Map<string, PartitionState>();
+    const candidates: PartitionHome[] = [];
+    candidates.push({ source: lane.shelf, writer: lane, table: lane.table, recordBytesMax, unborn, candidates, producers });
+    homes.push(...candidates);
+  }
+  return homes;
 }
 
 function crossLane(partitions: readonly LanePartition[]): RingwallError {

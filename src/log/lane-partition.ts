@@ -12,12 +12,21 @@ import { checkedAfter, checkedBatch, checkProducer, namesCall, outsideError } fr
 import type { AppendBatchOptions, Partition, ProducerOptions } from "./partition.js";
 import { appendGroup, type LaneProducers } from "./lane-producers.js";
 import type { CallPlace, PartitionProducers } from "./partition-producers.js";
+import { LateBatches } from "./late-batches.js";
+import { Records } from "./read-batches.js";
 import type { ReadSource } from "./read-source.js";
 import { times, type PartitionTimes } from "./read-times.js";
-import { get, read, readBatches, tail, tailBatches, type LogRecord, type ReadOptions, type TailOptions } from "./reader.js";
+import { checkedTail, get, read, readBatches, tail, tailBatches, type LogRecord, type ReadOptions, type TailOptions } from "./reader.js";
 import { checkData } from "./record-data.js";
 import type { WordRange } from "./word-range.js";
 import { trimCursors } from "./trim-cursors.js";
+
+/** States of partitions without a record, by name: all that wait for the first record wait on one. */
+export interface UnbornStates {
+  get(name: string): PartitionState | undefined;
+  set(name: string, state: PartitionState): unknown;
+  delete(name: string): unknown;
+}
 
 /** What a partition needs of its log; a lane that writes, or only a source to read from. */
 export interface PartitionHome {
@@ -26,14 +35,15 @@ export interface PartitionHome {
   readonly writer: Lane | null;
   readonly recordBytesMax: number;
   readonly table: PartitionTable;
-  /** Partitions of the log without a record; one leaves when it gets the first. */
-  readonly unborn: Map<string, unknown>;
+  readonly unborn: UnbornStates;
+  /** Where the partition may turn up: the lane that it is placed on; a reader does not choose, so every one. */
+  readonly candidates: readonly PartitionHome[];
   readonly producers: LaneProducers;
 }
 
 export class LanePartition implements Partition {
   readonly name: string;
-  readonly #home: PartitionHome;
+  #home: PartitionHome;
   #state: PartitionState | null;
   #producers: PartitionProducers | null = null;
 
@@ -41,11 +51,12 @@ export class LanePartition implements Partition {
   constructor(name: string, home: PartitionHome) {
     this.name = name;
     this.#home = home;
-    this.#state = home.table.byName(name) ?? null;
+    this.#state = this.#known();
   }
 
+  /** -1: a reader does not know where it will be made. */
   get lane(): number {
-    return this.#home.source.lane;
+    return this.#isMade() ? this.#home.source.lane : -1;
   }
 
   get firstSeq(): number {
@@ -114,11 +125,11 @@ export class LanePartition implements Partition {
   }
 
   tail(options: TailOptions = {}): AsyncGenerator<LogRecord, undefined, undefined> {
-    return tail(this.#home.source, this.#stateToRead(), options);
+    return this.#isMade() ? tail(this.#home.source, this.#stateToRead(), options) : new Records(this.#lateTail(options));
   }
 
   tailBatches(options: TailOptions = {}): AsyncGenerator<readonly LogRecord[], undefined, undefined> {
-    return tailBatches(this.#home.source, this.#stateToRead(), options);
+    return this.#isMade() ? tailBatches(this.#home.source, this.#stateToRead(), options) : this.#lateTail(options);
   }
 
   /** One record; undefined when it is not durable yet. Rejects with RINGWALL_TRIMMED when it is gone. */
@@ -166,12 +177,23 @@ export class LanePartition implements Partition {
     // What was never appended to has nothing to drop; an earlier drop may be on its way.
     if (state === null || (state.id === 0 && state.lastSequence === 0)) return lane.sync();
     // Whoever uses the name next, while this log is open, gets this lane: one that waits for its first record may not be on two.
-    this.#home.unborn.set(this.name, this);
+    this.#home.unborn.set(this.name, new PartitionState(0, this.name));
     // What is known of its producers first: a call that is repeated to the next partition of that name is a new one.
     const hidden = lane.table.byName(producersPartition(this.name));
     this.#home.producers.forget(this.name);
-    await Promise.all([...(hidden === undefined || hidden.id === 0 ? [] : [lane.drop(hidden)]), lane.drop(state)]);
+    try {
+      await Promise.all([...(hidden === undefined || hidden.id === 0 ? [] : [lane.drop(hidden)]), lane.drop(state)]);
+    } catch (error) {
+      this.#forgetUnborn();
+      throw error;
+    }
     await lane.release();
+  }
+
+  /** The partition has its name back: who waits for another of that name waits for nothing. */
+  #forgetUnborn(): void {
+    this.#home.unborn.get(this.name)?.drop();
+    this.#home.unborn.delete(this.name);
   }
 
   /** The lane's view of the partition, for `log.write`. */
@@ -202,9 +224,25 @@ export class LanePartition implements Partition {
   }
 
   #found(): PartitionState | null {
-    if (this.#state !== null && this.#state.life !== "kept") this.#state = null;
-    this.#state ??= this.#home.table.byName(this.name) ?? null;
+    const state = this.#state;
+    // Without a record it may have been made, or a drop before it refused, through another object.
+    if (state === null || state.life !== "kept" || state.id === 0) this.#state = this.#known();
     return this.#state;
+  }
+
+  /** Whether its lane is known. */
+  #isMade(): boolean {
+    return this.#home.candidates.length === 1 || (this.#found()?.id ?? 0) !== 0;
+  }
+
+  #known(): PartitionState | null {
+    for (const home of this.#home.candidates) {
+      const state = home.table.byName(this.name);
+      if (state === undefined) continue;
+      this.#home = home;
+      return state;
+    }
+    return this.#home.unborn.get(this.name) ?? null;
   }
 
   #writer(): Lane {
@@ -235,16 +273,46 @@ export class LanePartition implements Partition {
         remedy: "Open the log with a larger segmentBytes, or with more lanes.",
       });
     }
-    const state = table.reserve(name, found);
+    const state = table.reserve(name, found ?? this.#home.unborn.get(name));
     this.#home.unborn.delete(name);
     return state;
   }
 
   /** Reading a partition that does not exist finds nothing; a tail of it waits. A writer's table does not learn of it. */
   #stateToRead(): PartitionState {
-    this.#state = this.#found() ?? (this.#home.writer === null ? this.#home.table.reserve(this.name) : new PartitionState(0, this.name));
+    this.#state = this.#found() ?? unbornState(this.#home, this.name);
     return this.#state;
   }
+
+  #lateTail(options: TailOptions): AsyncGenerator<readonly LogRecord[], undefined, undefined> {
+    const { signal } = checkedTail(options);
+    const { candidates } = this.#home;
+    return new LateBatches({
+      signal,
+      begin: () => this.tailBatches(options),
+      made: async (ended) => {
+        const others = new AbortController();
+        const end = (): void => { others.abort(ended.reason); };
+        ended.addEventListener("abort", end, { once: true });
+        if (ended.aborted) end();
+        try {
+          await Promise.race(candidates.map((home) => home.source.durableBeyond(unbornState(home, this.name), 0, others.signal)));
+        } finally {
+          ended.removeEventListener("abort", end);
+          end();
+        }
+      },
+    });
+  }
+}
+
+/** What all wait on that wait for the partition's first record. */
+export function unbornState(home: PartitionHome, name: string): PartitionState {
+  const known = home.table.byName(name) ?? home.unborn.get(name);
+  if (known !== undefined) return known;
+  const state = new PartitionState(0, name);
+  home.unborn.set(name, state);
+  return state;
 }
 
 export function readOnlyError(): RingwallError {

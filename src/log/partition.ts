@@ -20,7 +20,7 @@ export interface ProducerOptions {
 
 export interface Partition {
   readonly name: string;
-  /** The lane that the partition lives on, for ever. Of a log of several lanes in another thread: -1 until an operation on a new partition has resolved. */
+  /** The lane that the partition lives on, for ever. Of a new one on a log of several lanes -1: for a reader until it exists, in another thread until an operation on it has resolved. */
   readonly lane: number;
   /** First sequence that is kept; 1 for a new partition. */
   readonly firstSeq: number;

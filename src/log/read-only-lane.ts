@@ -20,6 +20,7 @@ import type { LaneLooks, Look } from "./lane-looks.js";
 import { LookPace } from "./look-pace.js";
 import type { ReadSource } from "./read-source.js";
 import { segmentFilesOf } from "./segment-files.js";
+import { WeakNames } from "./weak-names.js";
 
 /** What a look took, so many times, passes before the next: one that recovered the lane anew must not become a habit. */
 const anewPauseShare = 8;
@@ -44,6 +45,8 @@ export class ReadOnlyLane implements ReadSource {
   readonly kernels: Kernels;
   readonly files: Storage["files"];
   readonly table = new PartitionTable();
+  /** What readers wait for: it becomes the partition once there is one. */
+  readonly unborn = new WeakNames<PartitionState>();
   /** How far drops in the table that is followed were taken over. */
   #dropsSeen: { readonly table: PartitionTable | null; readonly drops: number } = { table: null, drops: 0 };
   readonly #options: ReadOnlyLaneOptions;
@@ -229,7 +232,8 @@ export class ReadOnlyLane implements ReadSource {
   #stateOf(fresh: PartitionState): PartitionState {
     const known = this.table.byId(fresh.id);
     if (known !== undefined && (known.name === fresh.name || isNameLost(fresh.name))) return known;
-    const state = this.table.byName(fresh.name) ?? this.table.reserve(fresh.name);
+    const state = this.table.byName(fresh.name) ?? this.table.reserve(fresh.name, this.unborn.get(fresh.name));
+    this.unborn.delete(fresh.name);
     this.table.placeId(state, fresh.id);
     this.#renamed.delete(state);
     if (known !== undefined) this.#renamed.add(known);

@@ -136,6 +136,27 @@ onEachBackend("full disk", (backend) => {
     });
   });
 
+  test("a drop that is refused takes nothing away, and who waits for the next partition of that name is told", async (t) => {
+    await onSmallDisk(t, [], async (mounted) => {
+      const ballast = path.join(mounted, "ballast");
+      fs.writeFileSync(ballast, Buffer.alloc(12 * mebibyte));
+      await withLog(path.join(mounted, "log"), options, async (log) => {
+        const [partition, other] = [log.partition("p"), log.partition("p")];
+        await partition.append("kept");
+        const batch = log.partition("large").appendBatch(Array.from({ length: 12 }, () => Buffer.alloc(mebibyte)));
+        const drop = partition.drop();
+        const told = refused("RINGWALL_DROPPED", () => other.tail().next());
+        await refused("RINGWALL_DISK_FULL", () => drop);
+        assert.deepEqual([partition.lastSeq, other.lastSeq, await contents(other)], [1, 1, ["kept"]]);
+        fs.rmSync(ballast);
+        await batch;
+        await told;
+        assert.equal(await log.partition("p").append("more"), 2);
+        assert.equal(other.lastSeq, 2);
+      });
+    });
+  });
+
   test("a batch that was begun waits for space, what comes behind it is refused; with space it goes on by itself", async (t) => {
     await onSmallDisk(t, [], async (mounted) => {
       const directory = path.join(mounted, "log");
