@@ -56,4 +56,34 @@ export const readerMutants = [
     edits: [{ file: "src/log/lane-partition.ts", find: 'state.life !== "kept" || state.id === 0)', replace: 'state.life !== "kept")' }, { file: "src/log/lane-partition.ts", find: "this.#home.unborn.get(this.name)?.drop();", replace: "" }],
     catchers: [{ test: "log/disk-full.test", name: "a drop that is refused" }],
   },
+  {
+    name: "past truncation forgotten",
+    breaks: "Once all segments up to a truncation are freed nothing names it: a tail that did not look goes on behind records that were written anew.",
+    edits: [{ file: "src/core/truncations.ts", find: "return past.concat(list.slice(pastCount));", replace: "return list.slice(pastCount);" }],
+    catchers: [{ test: "sim/missed-truncations.test", name: "is told to it" }],
+  },
+  {
+    name: "past truncation stands for itself alone",
+    breaks: "Of past truncations that are let go the lowest place is lost: a tail that missed them goes back too little.",
+    edits: [{ file: "src/core/truncations.ts", find: "after: at === 0 ? lowest.after : truncation.after", replace: "after: truncation.after" }],
+    catchers: [{ test: "core/truncations.test", name: "whoever knows an earlier moment" }],
+  },
+  {
+    name: "past truncation told again",
+    breaks: "A tail that knows a truncation is told of it once more when another one comes, or when it is past.",
+    edits: [{ file: "src/core/truncations.ts", find: "list.find((truncation) => isBehind(truncation, last))", replace: "list.find(() => isBehind(last, { ...last, offset: -1 }))" }],
+    catchers: [{ test: "sim/missed-truncations.test", name: "not told again" }],
+  },
+  {
+    name: "past before its segments are gone",
+    breaks: "A reader beside a writer takes a truncation for past as soon as a checkpoint says so, while it still reads the segments in which that one hides records.",
+    edits: [{ file: "src/core/settle-checkpoint.ts", find: "else if (gap || hasGuessed) state.truncations", replace: "else state.truncations" }],
+    catchers: [{ test: "log/lane-looks.test", name: "that is past in the next checkpoint" }],
+  },
+  {
+    name: "past truncation hidden by a trim",
+    breaks: "A tail of which records were truncated and then trimmed is told of the trim alone.",
+    edits: [{ file: "src/log/read-walk.ts", find: "if (cut !== null) throw truncatedError(", replace: "if (cut !== null && cursor.expected >= state.firstSequence) throw truncatedError(" }],
+    catchers: [{ test: "sim/missed-truncations.test", name: "records trimmed up to behind a tail's place" }],
+  },
 ];

@@ -8,7 +8,7 @@
 
 import { assert } from "../base/assert.js";
 import type { Slices } from "../base/slices.js";
-import { checkpointPayloads, entryHasTruncations, entryPlaces, rewriteEntry } from "../format/checkpoint.js";
+import { checkpointPayloads, entryPlaces, rewriteEntry } from "../format/checkpoint.js";
 import type { PartitionTable } from "./partition-table.js";
 
 /** One payload: the entries of all partitions that had an id from `firstId` to `lastId`. */
@@ -107,7 +107,6 @@ export class CheckpointDraft {
     // It was gone before.
     if (place === 0 || payload.isStale) return;
     const state = this.#table.byId(id);
-    if (state === undefined || state.truncations.length > 0 || entryHasTruncations(payload.view, place - 1)) payload.isStale = true;
-    else rewriteEntry(payload.view, place - 1, state.firstSequence, state.placedSequence);
+    if (state === undefined || !rewriteEntry(payload.view, place - 1, state.firstSequence, state.placedSequence, state.truncations)) payload.isStale = true;
   }
 }

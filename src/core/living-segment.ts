@@ -116,6 +116,7 @@ export class LivingSegment {
 export function lastLive(state: PartitionState, segment: number, last: number, isMoved: boolean): number {
   let live = last;
   for (const truncation of state.truncations) {
+    if (truncation.isPast === true) continue;
     if (truncation.segment > segment || (isMoved && truncation.segment === segment)) live = Math.min(live, truncation.after);
   }
   return live;

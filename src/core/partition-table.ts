@@ -1,10 +1,11 @@
-// The partitions of one lane: names, ids, first and last sequence, truncations that still hide something.
+// The partitions of one lane: names, ids, first and last sequence, truncations.
 //
 // Filled by recovery, kept by the running lane, written into each segment's checkpoint. Pure.
 
 import { assert } from "../base/assert.js";
 import { checkpointEntryBytesMax, noTruncations, truncationBytes, type CheckpointEntry, type Truncation } from "../format/checkpoint.js";
 import { isHiddenName } from "./own-names.js";
+import { hasHiding, truncationsFrom, withTruncation } from "./truncations.js";
 
 /** "dropping": its name is free already, and its drop waits to be placed. */
 export type PartitionLife = "kept" | "dropping" | "dropped";
@@ -26,6 +27,7 @@ export class PartitionState {
   durableSequence = 0;
   /** The block in which the partition last placed something. */
   touchedBlock = 0;
+  /** As truncations.ts says. */
   truncations: readonly Truncation[] = noTruncations;
   /** The slot of the partition's run in `runSegment`. */
   runSlot = 0;
@@ -41,7 +43,7 @@ export class PartitionState {
   /** Whether the record `sequence` whose frame lies at (segment, offset) was truncated away later. */
   isTruncated(sequence: number, segment: number, offset: number): boolean {
     for (const truncation of this.truncations) {
-      if (sequence > truncation.after && isBefore(segment, offset, truncation)) return true;
+      if (sequence > truncation.after && truncation.isPast !== true && isBefore(segment, offset, truncation)) return true;
     }
     return false;
   }
@@ -57,8 +59,7 @@ export class PartitionState {
     this.lastSequence = Math.min(this.lastSequence, truncation.after);
     this.placedSequence = Math.min(this.placedSequence, truncation.after);
     this.durableSequence = Math.min(this.durableSequence, truncation.after);
-    // An older truncation with a higher bound hides nothing that the new one doesn't hide.
-    this.truncations = [...this.truncations.filter((older) => older.after < truncation.after), truncation];
+    this.truncations = withTruncation(this.truncations, truncation);
   }
 
   /** Head trim: `firstKept` is the first sequence that stays. */
@@ -69,13 +70,6 @@ export class PartitionState {
     const last = this.firstSequence - 1;
     this.lastSequence = Math.max(this.lastSequence, last);
     this.placedSequence = Math.max(this.placedSequence, last);
-  }
-
-  /** Forgets truncations that only hide records of segments which are gone. */
-  forgetTruncationsBefore(firstSegment: number): void {
-    if (this.truncations.length === 0) return;
-    const kept = this.truncations.filter((truncation) => truncation.segment >= firstSegment);
-    this.truncations = kept.length === 0 ? noTruncations : kept;
   }
 
   /** Nothing is left of it. */
@@ -104,6 +98,11 @@ function isBefore(segment: number, offset: number, place: Truncation): boolean {
   return segment < place.segment || (segment === place.segment && offset < place.offset);
 }
 
+/** Past truncations that a partition keeps; fewer where the lane has so many truncations that checkpoints would be large. */
+const pastMax = 4;
+const pastMaxOfMany = 1;
+const manyTruncations = 16 * 1024;
+
 /** Ids up to here have a place in an array; a few high ones that someone made up must not cost gigabytes. */
 const arrayIdsMax = 1 << 20;
 
@@ -121,6 +120,7 @@ export class PartitionTable {
   #nameBytes = 0;
   /** Truncations of all partitions: whoever adds or forgets some says so with `noteTruncations`. */
   #truncationCount = 0;
+  #mayForget = false;
 
   get size(): number {
     return this.#byName.size;
@@ -133,14 +133,19 @@ export class PartitionTable {
 
   noteTruncations(change: number): void {
     this.#truncationCount += change;
+    this.#mayForget = true;
   }
 
-  /** Forgets truncations that only hide records of segments which are gone. */
+  /** The segments before this one are freed: truncations there have nothing to hide any more. */
   forgetTruncationsBefore(firstSegment: number): void {
+    const most = this.#truncationCount > manyTruncations ? pastMaxOfMany : pastMax;
     this.#truncationCount = 0;
+    this.#mayForget = false;
     for (const state of this) {
-      state.forgetTruncationsBefore(firstSegment);
+      if (state.truncations.length === 0) continue;
+      state.truncations = truncationsFrom(state.truncations, firstSegment, most);
       this.#truncationCount += state.truncations.length;
+      this.#mayForget ||= hasHiding(state.truncations);
     }
   }
 
@@ -241,7 +246,7 @@ export class PartitionTable {
     state.placedSequence = entry.lastSequence;
     state.durableSequence = entry.lastSequence;
     state.truncations = entry.truncations;
-    this.#truncationCount += entry.truncations.length;
+    this.noteTruncations(entry.truncations.length);
     return state;
   }
 
@@ -260,8 +265,8 @@ export class PartitionTable {
   }
 
   /** Whether there may be something to forget for `forgetTruncationsBefore`. */
-  get hasTruncations(): boolean {
-    return this.#truncationCount > 0;
+  get mayForgetTruncations(): boolean {
+    return this.#mayForget;
   }
 
   /** Those with an id, in its order. */

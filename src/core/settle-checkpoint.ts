@@ -5,6 +5,7 @@ import type { LossLedger } from "./loss-ledger.js";
 import type { LostDefinitions } from "./lost-definitions.js";
 import type { PartitionState, PartitionTable } from "./partition-table.js";
 import type { SegmentIndex } from "./segment-index.js";
+import { isBehind, isSameTruncation } from "./truncations.js";
 
 export interface CheckpointContext {
   readonly table: PartitionTable;
@@ -22,7 +23,7 @@ export interface CheckpointContext {
 }
 
 export function settleCheckpoint(entries: readonly CheckpointEntry[], context: CheckpointContext): void {
-  const { table, isFirst, gap, contradict } = context;
+  const { table, isFirst, gap, hasGuessed, contradict } = context;
   if (!isFirst || gap) dropMissing(entries, context);
   for (const entry of entries) {
     const state = table.byId(entry.id);
@@ -33,7 +34,9 @@ export function settleCheckpoint(entries: readonly CheckpointEntry[], context: C
     } else if (!agrees(state, entry)) {
       if (!gap) contradict(`the checkpoint disagrees on partition ${JSON.stringify(entry.name)}`);
       reconcile(state, entry, context);
-    } else state.truncations = truncationsOf(state, entry, context);
+    } else if (gap || hasGuessed) state.truncations = truncationsOf(state, entry, context);
+    // Else what the state has is all that the entry has, and more: 1. a segment is freed, and a truncation that hides records in it is past; 2. a
+    // reader takes over the next checkpoint; 3. it reads those records, for it has not heard yet that their segment is gone.
   }
 }
 
@@ -62,7 +65,7 @@ function reconcile(state: PartitionState, entry: CheckpointEntry, context: Check
   const { losses, before } = context;
   for (const truncation of entry.truncations) {
     // A truncation in the gap: whatever this replay has seen above it is dead, and what was written anew lay behind it.
-    if (!state.truncations.some((known) => isSame(known, truncation))) losses.lose(state.id, Math.max(entry.firstSequence, truncation.after + 1), entry.lastSequence);
+    if (truncation.isPast !== true && !state.truncations.some((known) => isSameTruncation(known, truncation))) losses.lose(state.id, Math.max(entry.firstSequence, truncation.after + 1), entry.lastSequence);
   }
   if (entry.lastSequence > state.lastSequence) losses.lose(state.id, state.lastSequence + 1, entry.lastSequence);
   if (entry.lastSequence < state.lastSequence) {
@@ -80,13 +83,17 @@ function truncationsOf(state: PartitionState, entry: CheckpointEntry, { hasGuess
   return hasGuessed ? withOwn(entry.truncations, state.truncations) : entry.truncations;
 }
 
-/** Truncations that hide nothing any more may be missing from the checkpoint. */
+/** Truncations that hide nothing any more may be missing from the checkpoint, or be past in it, several of them as one. */
 function agrees(state: PartitionState, entry: CheckpointEntry): boolean {
   if (state.name !== entry.name || state.firstSequence !== entry.firstSequence || state.lastSequence !== entry.lastSequence) return false;
+  if (entry.truncations.length === 0) return true;
+  // What is past in the state: the entry may have been made before it was.
+  const past = state.truncations.findLast(({ isPast }) => isPast === true);
   let at = 0;
   // Both ascend.
   return entry.truncations.every((truncation) => {
-    while (at < state.truncations.length && !isSame(state.truncations[at] as Truncation, truncation)) at++;
+    if (truncation.isPast === true || (past !== undefined && !isBehind(truncation, past))) return true;
+    while (at < state.truncations.length && !isSameTruncation(state.truncations[at] as Truncation, truncation)) at++;
     return at < state.truncations.length;
   });
 }
@@ -98,7 +105,7 @@ function agrees(state: PartitionState, entry: CheckpointEntry): boolean {
  */
 function withOwn(stored: readonly Truncation[], own: readonly Truncation[]): readonly Truncation[] {
   if (own.length === 0) return stored;
-  const all = [...stored, ...own.filter((truncation) => !stored.some((other) => isSame(other, truncation)))];
+  const all = [...stored, ...own.filter((truncation) => !stored.some((other) => isSameTruncation(other, truncation)))];
   all.sort((a, b) => a.segment - b.segment || a.offset - b.offset);
   const kept: Truncation[] = [];
   for (const truncation of all) {
@@ -107,8 +114,4 @@ function withOwn(stored: readonly Truncation[], own: readonly Truncation[]): rea
     kept.push(truncation);
   }
   return kept.length > storedTruncationsMax ? stored : kept;
-}
-
-function isSame(a: Truncation, b: Truncation): boolean {
-  return a.segment === b.segment && a.offset === b.offset && a.after === b.after;
 }

@@ -3,10 +3,11 @@
 //
 //   +0   u32  partition id
 //   +4   u16  bytes of the name
-//   +6   u16  truncations that still have something to hide, T
+//   +6   u16  T + 8192 × P: T truncations, the first P of them past
 //   +8   u64  first sequence that is kept
 //   +16  u64  last sequence, 0 when there was never a record
-//   +24       T times: u64 segment, u64 offset, u64 last sequence kept: records before that place with a higher one are dead
+//   +24       T times: u64 segment, u64 offset, u64 last sequence kept: records before that place with a higher one are dead;
+//             a past one has nothing left to hide, and is there for readers that missed it
 //   …         name in UTF-8, then zeros up to a multiple of 8
 //
 // Pure. An entry never spans frames. Truncations ascend by place and by last sequence kept: an older one with a higher
@@ -19,6 +20,11 @@ export interface Truncation {
   readonly segment: number;
   readonly offset: number;
   readonly after: number;
+  /**
+   * Its segment is freed: it hides nothing. It tells readers that missed it, or others up to its place, how far back they must go:
+   * none of those kept less than `after`.
+   */
+  readonly isPast?: true;
 }
 
 export interface CheckpointEntry {
@@ -26,6 +32,7 @@ export interface CheckpointEntry {
   readonly name: string;
   readonly firstSequence: number;
   readonly lastSequence: number;
+  /** Past ones first. */
   readonly truncations: readonly Truncation[];
 }
 
@@ -39,6 +46,9 @@ export const truncationBytes = 24;
 export const partitionNameBytesMax = 1024;
 /** Of one partition. No block size lets a writer get near it. */
 export const storedTruncationsMax = 4096;
+/** Of one partition, and of those. */
+export const storedPastMax = 7;
+const pastUnit = 8192;
 
 /** Bytes of an entry at most. */
 export function checkpointEntryBytesMax(nameBytes: number, truncations: number): number {
@@ -79,19 +89,21 @@ export function entryPlaces(payload: Uint8Array, note: (id: number, at: number) 
   const view = viewOf(payload);
   for (let at = 0; at < payload.length; ) {
     note(view.getUint32(at, true), at);
-    at += roundUp8(fixedBytes + view.getUint16(at + 4, true) + view.getUint16(at + 6, true) * truncationBytes);
+    at += roundUp8(fixedBytes + view.getUint16(at + 4, true) + truncationCountAt(view, at) * truncationBytes);
   }
 }
 
-/** Of the entry at `at` of a payload. */
-export function entryHasTruncations(payload: DataView, at: number): boolean {
-  return payload.getUint16(at + 6, true) > 0;
-}
-
-/** Gives the entry at `at` other sequences. */
-export function rewriteEntry(payload: DataView, at: number, firstSequence: number, lastSequence: number): void {
+/** Gives the entry at `at` other sequences and truncations. False, and nothing is done, where it would take another room. */
+export function rewriteEntry(payload: DataView, at: number, firstSequence: number, lastSequence: number, truncations: readonly Truncation[]): boolean {
+  if (truncationCountAt(payload, at) !== truncations.length) return false;
   writeU64(payload, at + 8, firstSequence);
   writeU64(payload, at + 16, lastSequence);
+  if (truncations.length > 0) writeTruncations(truncations, payload, at);
+  return true;
+}
+
+function truncationCountAt(view: DataView, at: number): number {
+  return view.getUint16(at + 6, true) % pastUnit;
 }
 
 function viewOf(bytes: Uint8Array): DataView {
@@ -125,18 +137,19 @@ export function decodeCheckpoint(payload: Uint8Array): CheckpointEntry[] | null 
   while (at < payload.length) {
     if (at + fixedBytes > payload.length) return null;
     const nameBytes = view.getUint16(at + 4, true);
-    const truncationCount = view.getUint16(at + 6, true);
+    const truncationCount = truncationCountAt(view, at);
+    const pastCount = Math.floor(view.getUint16(at + 6, true) / pastUnit);
     const nameAt = at + fixedBytes + truncationCount * truncationBytes;
     const next = at + roundUp8(nameAt - at + nameBytes);
     if (next > payload.length) return null;
     const name = decodeName(bytes, nameAt, nameAt + nameBytes);
-    if (name === null || truncationCount > storedTruncationsMax) return null;
+    if (name === null || truncationCount > storedTruncationsMax || pastCount > truncationCount) return null;
     const entry: CheckpointEntry = {
       id: view.getUint32(at, true),
       name,
       firstSequence: readU64(view, at + 8),
       lastSequence: readU64(view, at + 16),
-      truncations: truncationCount === 0 ? noTruncations : Array.from({ length: truncationCount }, (_, index) => decodeTruncation(view, at + fixedBytes + index * truncationBytes)),
+      truncations: truncationCount === 0 ? noTruncations : Array.from({ length: truncationCount }, (_, index) => decodeTruncation(view, at + fixedBytes + index * truncationBytes, index < pastCount)),
     };
     if (!isPlausible(entry)) return null;
     entries.push(entry);
@@ -157,23 +170,31 @@ function isPlausible({ id, firstSequence, lastSequence, truncations }: Checkpoin
   });
 }
 
-function decodeTruncation(view: DataView, at: number): Truncation {
-  return { segment: readU64(view, at), offset: readU64(view, at + 8), after: readU64(view, at + 16) };
+function decodeTruncation(view: DataView, at: number, isPast: boolean): Truncation {
+  const truncation = { segment: readU64(view, at), offset: readU64(view, at + 8), after: readU64(view, at + 16) };
+  return isPast ? { ...truncation, isPast } : truncation;
 }
 
 function writeNumbers({ id, firstSequence, lastSequence, truncations }: CheckpointEntry, nameBytes: number, view: DataView, at: number): void {
   view.setUint32(at, id, true);
   view.setUint16(at + 4, nameBytes, true);
-  view.setUint16(at + 6, truncations.length, true);
   writeU64(view, at + 8, firstSequence);
   writeU64(view, at + 16, lastSequence);
+  writeTruncations(truncations, view, at);
+}
+
+/** Of the entry at `at`. */
+function writeTruncations(truncations: readonly Truncation[], view: DataView, at: number): void {
   let truncationAt = at + fixedBytes;
+  let pastCount = 0;
   for (const truncation of truncations) {
+    if (truncation.isPast === true) pastCount++;
     writeU64(view, truncationAt, truncation.segment);
     writeU64(view, truncationAt + 8, truncation.offset);
     writeU64(view, truncationAt + 16, truncation.after);
     truncationAt += truncationBytes;
   }
+  view.setUint16(at + 6, truncations.length + pastUnit * pastCount, true);
 }
 
 /** Returns its bytes. A call out of JavaScript costs more than the characters of a short name, where each is a byte. */

@@ -8,6 +8,7 @@
 import { alignUp } from "../base/numbers.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
+import { hasHiding } from "../core/truncations.js";
 import { blockHeaderBytes, decodeBlockHeader, hasBlockMagic } from "../format/block.js";
 import { frameBytes, frameFlag, frameFlagsOf, frameHeaderBytes, frameKind, frameKindOf, framePayloadBytes, frameTime, movedTimeBytes, movedTimeOf } from "../format/frame.js";
 import { blockSeed } from "../format/seed.js";
@@ -300,7 +301,7 @@ export class BlockCursor {
     const baseTime = index.baseTime;
     const kind = this.#kind;
     const whole = kind === frameKind.data ? wholeRecord : noShape;
-    const isFiltered = index.voids.length > 0 || this.#state.truncations.length > 0;
+    const isFiltered = index.voids.length > 0 || hasHiding(this.#state.truncations);
     const to = this.#verifiedEnd - base;
     let at = this.position - base;
     const first = this.expected;

@@ -2,8 +2,8 @@
 
 import { RingwallError } from "../base/errors.js";
 import type { PartitionState } from "../core/partition-table.js";
+import { truncationSince } from "../core/truncations.js";
 import type { Truncation } from "../format/checkpoint.js";
-import { truncationSince } from "./read-place.js";
 
 interface Waiter {
   readonly state: PartitionState;
@@ -50,7 +50,7 @@ export class DurableWaiters {
   notify(): void {
     for (const waiter of this.#waiters) {
       const { state, sequence, truncations } = waiter;
-      if (state.life !== "dropped" && state.durableSequence <= sequence && truncationSince(state, truncations, sequence) === null) continue;
+      if (state.life !== "dropped" && state.durableSequence <= sequence && truncationSince(state.truncations, truncations, sequence) === null) continue;
       this.#waiters.delete(waiter);
       waiter.resolve();
     }

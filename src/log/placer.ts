@@ -6,13 +6,13 @@ import { assert } from "../base/assert.js";
 import { roundUp8 } from "../base/numbers.js";
 import type { PartitionState, PartitionTable } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
+import { truncationSince } from "../core/truncations.js";
 import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax } from "../format/frame.js";
 import type { BlockBuffer } from "./block-buffer.js";
 import { beginFrame, copyBytes, copyRange, dataKind, kindBits } from "./frame-writer.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneStats } from "./lane-stats.js";
 import { payloadBytes, type ControlOperation, type DropOperation, type GroupEffect, type MovedItem, type MoveOperation, type PlacedItem, type PlacedRecord, type PlacedTruncation, type RecordsOperation, type TrimItem, type TrimsOperation } from "./operation.js";
-import { truncationSince } from "./read-place.js";
 import type { Tail } from "./tail.js";
 import type { WordRange } from "./word-range.js";
 
@@ -135,7 +135,7 @@ export class Placer {
 
   /** Neither dropped, trimmed nor truncated since it was looked up. */
   #isLive({ state, sequence, truncations }: MovedItem): boolean {
-    return this.#table.byId(state.id) === state && sequence >= state.firstSequence && truncationSince(state, truncations, sequence) === null;
+    return this.#table.byId(state.id) === state && sequence >= state.firstSequence && truncationSince(state.truncations, truncations, sequence) === null;
   }
 
   #placeMovedFragment(operation: MoveOperation, { state, sequence, payload }: MovedItem): boolean {

@@ -191,6 +191,13 @@ export class ReadOnlyLane implements ReadSource {
     const kept = new Set(this.#ids);
     this.#indexes.keep(kept);
     for (const segment of ids) if (!kept.has(segment)) segmentFilesOf(this).forget(segment);
+    this.#forgetTruncations();
+  }
+
+  /** Not before the segments are gone here: what is past hides nothing. */
+  #forgetTruncations(): void {
+    const [first] = this.#ids;
+    if (first !== undefined) this.table.forgetTruncationsBefore(first);
   }
 
   /** States are updated in place: readers hold them. */
@@ -208,6 +215,7 @@ export class ReadOnlyLane implements ReadSource {
       const fresh = recovered.table.byId(state.id);
       if (fresh !== undefined) copyState(fresh, state);
     }
+    this.#forgetTruncations();
   }
 
   /** Ids are never given out again: one that has no partition had one, and it was dropped. */

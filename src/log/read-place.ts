@@ -8,7 +8,6 @@ import type { PartitionState } from "../core/partition-table.js";
 import { lastLive } from "../core/living-segment.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import type { PartitionRun } from "../core/segment-runs.js";
-import type { Truncation } from "../format/checkpoint.js";
 import type { ReadSource } from "./read-source.js";
 
 /** Where a record is to be read. */
@@ -85,17 +84,6 @@ async function findNewest(source: ReadSource, state: PartitionState, sequence: n
     if (fresh !== undefined && fresh.firstSequence > 0 && fresh.firstSequence <= sequence) return null;
   }
   return null;
-}
-
-/** A truncation that came after `known` and took the record `sequence` away; null when there is none. */
-export function truncationSince(state: PartitionState, known: readonly Truncation[], sequence: number): Truncation | null {
-  if (state.truncations === known) return null;
-  return state.truncations.find((truncation) => truncation.after < sequence && !known.some((other) => isSame(other, truncation))) ?? null;
-}
-
-/** A lane that looks anew at the disk makes new objects of the same truncations. */
-function isSame(a: Truncation, b: Truncation): boolean {
-  return a.segment === b.segment && a.offset === b.offset && a.after === b.after;
 }
 
 /** The first sequence above `sequence` that any segment names, or null. */

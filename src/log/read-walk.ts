@@ -9,10 +9,11 @@ import type { PartitionState } from "../core/partition-table.js";
 import { lastLive } from "../core/living-segment.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import { emptyRun, type PartitionRun } from "../core/segment-runs.js";
+import { truncationSince } from "../core/truncations.js";
 import type { Truncation } from "../format/checkpoint.js";
 import { BlockCursor, type CursorOutcome, type LogRecord } from "./block-cursor.js";
 import { damagedError, droppedError, trimmedError, truncatedError } from "./read-errors.js";
-import { findMoved, findRecord, firstNamedAbove, truncationSince, type RecordHome } from "./read-place.js";
+import { findMoved, findRecord, firstNamedAbove, type RecordHome } from "./read-place.js";
 import { ReadPlan, type Stretch } from "./read-plan.js";
 import type { ReadSource } from "./read-source.js";
 import { loadWindow, type Window } from "./read-window.js";
@@ -179,14 +180,15 @@ export class ReadWalk {
       if (this.#options.from === undefined) cursor.expected = state.firstSequence;
       this.#to = this.#options.to ?? (this.#options.isTail ? Number.MAX_SAFE_INTEGER : state.durableSequence);
     }
-    if (cursor.expected < state.firstSequence) throw trimmedError(this.#source, state, cursor.expected);
+    // First of all: who is told of a trim alone goes on behind it with what it has, and some of that may have been truncated.
     if (state.truncations !== this.#truncations) {
-      const cut = truncationSince(state, this.#truncations, cursor.expected - 1);
+      const cut = truncationSince(state.truncations, this.#truncations, cursor.expected - 1);
       this.#truncations = state.truncations;
       // What was planned, read and begun may be dead; what was written instead lies elsewhere.
       this.#isElsewhere = true;
       if (cut !== null) throw truncatedError(this.#source, state, cursor.expected, cut.after);
     }
+    if (cursor.expected < state.firstSequence) throw trimmedError(this.#source, state, cursor.expected);
   }
 
   #isGone(visit: Visit): boolean {

@@ -63,7 +63,8 @@ export function read(source: ReadSource, state: PartitionState, options: ReadOpt
 
 /**
  * Records one by one, first those that are there, then each as it becomes durable, for ever. Errors as `readBatches`: a tail that
- * has given records which are truncated away then rejects with RINGWALL_NOT_FOUND, also while it waits; `details.truncatedAfter` is the last one that stays.
+ * has given records which are truncated away then rejects with RINGWALL_NOT_FOUND, also while it waits; `details.truncatedAfter` is the last one that stays:
+ * the lowest, where it missed several; lower than that where it missed more than are kept in mind.
  */
 export function tail(source: ReadSource, state: PartitionState, options: TailOptions = {}): AsyncGenerator<LogRecord, undefined, undefined> {
   return new Records(new RecordBatches(source, state, checkedTail(options)));

@@ -169,7 +169,7 @@ export class SegmentShelf implements ReadSource {
       await this.files.remove(`${this.directory}/${indexName(segment)}`);
       await onFree(`${this.directory}/${segmentName(segment)}`, segment <= movedUpTo);
     }
-    if (lane.table.hasTruncations) lane.table.forgetTruncationsBefore(firstKept);
+    if (lane.table.mayForgetTruncations) lane.table.forgetTruncationsBefore(firstKept);
     return free;
   }
 

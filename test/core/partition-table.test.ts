@@ -106,15 +106,43 @@ test("what is truncated: every history of up to ten operations agrees with a lis
   assert.ok(histories > 1000, `${histories}`);
 });
 
-test("truncations that no later one covers stay until their segments are gone", () => {
-  const state = filled(100);
+test("truncations that no later one covers hide until their segments are gone, and are past then", () => {
+  const table = new PartitionTable();
+  const state = table.define(1, "p");
   for (const [segment, after] of [[1, 90], [2, 50], [3, 70], [4, 60]] as const) {
     state.lastSequence = 100;
     state.truncate({ segment, offset: 8, after });
   }
   assert.deepEqual(state.truncations.map(({ segment }) => segment), [2, 4]);
-  state.forgetTruncationsBefore(4);
-  assert.deepEqual(state.truncations.map(({ segment }) => segment), [4]);
+  table.noteTruncations(state.truncations.length);
+  assert.deepEqual([state.isTruncated(61, 2, 0), state.isTruncated(61, 3, 0), table.mayForgetTruncations], [true, true, true]);
+  table.forgetTruncationsBefore(4);
+  assert.deepEqual(state.truncations, [{ segment: 2, offset: 8, after: 50, isPast: true }, { segment: 4, offset: 8, after: 60 }]);
+  assert.deepEqual([state.isTruncated(55, 1, 0), state.isTruncated(61, 3, 0), table.mayForgetTruncations], [false, true, true]);
+  table.forgetTruncationsBefore(5);
+  assert.deepEqual([state.isTruncated(61, 3, 0), table.mayForgetTruncations], [false, false]);
+});
+
+test("past truncations take no more of a checkpoint than four for each partition, and one where there are very many", () => {
+  const table = new PartitionTable();
+  const cut = (count: number, truncations: number): void => {
+    for (let id = 1; id <= count; id++) {
+      const state = table.byId(id) ?? table.define(id, `p${id}`);
+      for (let after = 1; after <= truncations; after++) {
+        state.lastSequence = 100;
+        state.truncate({ segment: 1, offset: 8 * id + after, after });
+      }
+      table.noteTruncations(truncations);
+    }
+  };
+  const counts = (): Set<number> => new Set([...table].map(({ truncations }) => truncations.length));
+  cut(1000, 9);
+  table.forgetTruncationsBefore(2);
+  assert.deepEqual(counts(), new Set([4]));
+  cut(10_000, 9);
+  table.forgetTruncationsBefore(2);
+  assert.deepEqual(counts(), new Set([1]));
+  assert.deepEqual(table.byId(7)?.truncations, [{ segment: 1, offset: 65, after: 1, isPast: true }]);
 });
 
 test("a checkpoint holds what is placed, not what waits; restored, it is the same table", () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkpointEntryBytesMax, decodeCheckpoint, checkpointPayloads, partitionNameBytesMax, storedTruncationsMax, truncationsMax, type CheckpointEntry } from "#src/format/checkpoint.js";
+import { checkpointEntryBytesMax, decodeCheckpoint, checkpointPayloads, partitionNameBytesMax, rewriteEntry, storedPastMax, storedTruncationsMax, truncationsMax, type CheckpointEntry } from "#src/format/checkpoint.js";
 
 const largest = 2 ** 52;
 
@@ -16,6 +16,8 @@ function entry(id: number, name: string, truncations = 0): CheckpointEntry {
 const entries: readonly CheckpointEntry[] = [
   entry(1, "a"), entry(2, "1234567"), entry(3, "12345678"), entry(4, "123456789"), entry(5, "日本語 😀 \0"), entry(6, "x".repeat(partitionNameBytesMax)), entry(7, "truncated", 3),
   { id: 0xffff_ffff, name: "limits", firstSequence: largest, lastSequence: largest, truncations: [{ segment: largest, offset: largest, after: largest }] },
+  { ...entry(8, "past", 4), truncations: [{ segment: 1, offset: 8, after: 0, isPast: true }, { segment: 1, offset: 16, after: 3, isPast: true }, { segment: 3, offset: 8, after: 5 }] },
+  { ...entry(10, "only past"), truncations: Array.from({ length: storedPastMax }, (_, index) => ({ segment: index + 1, offset: 4096, after: index, isPast: true as const })) },
   { id: 9, name: "never written", firstSequence: 1, lastSequence: 0, truncations: [] },
 ];
 
@@ -59,6 +61,18 @@ test("an entry takes no more than it was said to", () => {
   }
 });
 
+test("an entry is rewritten where it stands if it takes the same room: sequences, truncations, and what of these is past", () => {
+  const before = entry(7, "truncated", 3);
+  const now = { ...before, firstSequence: 99, lastSequence: 100, truncations: before.truncations.map((truncation, at) => ({ ...truncation, after: at + 40, ...(at < 2 ? { isPast: true as const } : {}) })) };
+  const payload = Uint8Array.from([...checkpointPayloads([entry(6, "before"), before, entry(8, "behind")], 32 * 1024)][0] as Uint8Array);
+  const at = (checkpointPayloads([entry(6, "before")], 32 * 1024).next().value as Uint8Array).length;
+  const view = new DataView(payload.buffer);
+  assert.equal(rewriteEntry(view, at, 1, 1, now.truncations.slice(1)), false);
+  assert.deepEqual(decodeCheckpoint(payload), [entry(6, "before"), before, entry(8, "behind")]);
+  assert.equal(rewriteEntry(view, at, 99, 100, now.truncations), true);
+  assert.deepEqual(decodeCheckpoint(payload), [entry(6, "before"), now, entry(8, "behind")]);
+});
+
 test("a payload cut off anywhere, or with lengths that lead out of it, is null; at any offset in its memory", () => {
   const [payload] = [...checkpointPayloads(entries.slice(0, 7), 32 * 1024)] as [Uint8Array];
   const starts = new Set([0]);
@@ -99,6 +113,8 @@ test("what no writer writes is null, whatever its lengths: numbers above 2^52, i
   for (const [first, second] of [[places[0], places[0]], [places[0], places[1]], [places[0], places[2]], [places[0], places[3]], [places[3], places[1]], [places[2], places[1]]] as const) {
     assert.equal(decoded(truncated(first, second)), null, `${String(first)} then ${String(second)}`);
   }
+  assert.notEqual(decoded(entry(1, "a", 2), (view) => view.setUint16(6, 2 + 8192 * 2, true)), null);
+  assert.equal(decoded(entry(1, "a", 2), (view) => view.setUint16(6, 2 + 8192 * 3, true)), null, "more past ones than there are");
   assert.notEqual(decoded(entry(1, "a", storedTruncationsMax)), null);
   assert.equal(decoded(entry(1, "a", storedTruncationsMax + 1)), null);
 });

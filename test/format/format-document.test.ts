@@ -11,7 +11,7 @@ import { recoveryTable } from "#src/core/recovery-table.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
 import { blockBytesMax, blockFlag, blockHeaderBytes, encodeBlockHeader, pageBytes } from "#src/format/block.js";
 import { countedNumberMax, storedNumberMax } from "#src/base/numbers.js";
-import { checkpointPayloads, partitionNameBytesMax, storedTruncationsMax } from "#src/format/checkpoint.js";
+import { checkpointPayloads, partitionNameBytesMax, storedPastMax, storedTruncationsMax } from "#src/format/checkpoint.js";
 import { frameFlag, frameHeaderBytes, frameKind, framePayloadBytesMax, groupFramesMax } from "#src/format/frame.js";
 import { encodeIndexFile, indexHeaderBytes } from "#src/format/index-file.js";
 import { portableKernels } from "#src/format/kernels.js";
@@ -84,6 +84,7 @@ test("the constants are the code's", () => {
     "number at most": storedNumberMax,
     "base time at most": countedNumberMax,
     "truncations of a partition at most": storedTruncationsMax,
+    "past truncations of a partition at most": storedPastMax,
     "frames of a group at most": groupFramesMax,
   };
   assert.deepEqual(Object.fromEntries(table(["constant", "value"]).map((row) => [row["constant"]!, Number(row["value"])])), code);
@@ -160,9 +161,9 @@ test("flags and kinds", () => {
 });
 
 test("checkpoint entry and truncation", () => {
-  const truncations = [{ segment: big + 1, offset: big + 2, after: big + 3 }, { segment: 1, offset: 2, after: 3 }];
+  const truncations = [{ segment: big + 1, offset: big + 2, after: big + 3, isPast: true as const }, { segment: 1, offset: 2, after: 3 }];
   const payload = [...checkpointPayloads([{ id: 77, name: "größe", firstSequence: big, lastSequence: big + 9, truncations }], 1 << 20)][0]!;
-  checkLayout("Checkpoint entry", 24, payload, { partition: 77, "name bytes": 7, truncations: 2, "first sequence": big, "last sequence": big + 9 });
+  checkLayout("Checkpoint entry", 24, payload, { partition: 77, "name bytes": 7, truncations: 2 + 8192, "first sequence": big, "last sequence": big + 9 });
   checkLayout("Truncation", 24, payload.subarray(24), { segment: big + 1, offset: big + 2, after: big + 3 });
   assert.equal(Buffer.from(payload.subarray(72, 79)).toString(), "größe");
   assert.equal(payload.length, 80);

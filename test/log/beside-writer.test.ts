@@ -114,6 +114,25 @@ onEachBackend("beside a writer", (backend) => {
     });
   });
 
+  test("a truncation of which nothing is left but its trace, every segment up to it being freed while nobody looked: a tail is told where it went", async () => {
+    await together(async (writer, reader) => {
+      await writer.order({ action: "append", count: 20 });
+      await untilDurable(reader.partition("p"), 20);
+      const tails = [12, 20].map((from) => reader.partition("p").tail({ from }));
+      for (const [at, tail] of tails.entries()) for (let seq = at === 0 ? 12 : 20; seq <= 20; seq++) assert.equal((await tail.next()).value!.seq, seq);
+      await writer.order({ action: "truncate", value: 12 });
+      await writer.order({ action: "rotate" });
+      await writer.order({ action: "append", count: 2, bytes: 50 });
+      await writer.order({ action: "trim", value: 14 });
+      await writer.order({ action: "rotate" });
+      await writer.order({ action: "append", count: 16, bytes: 50 });
+      const { last, stats } = await writer.order({ action: "trim", value: 15 });
+      assert.deepEqual([last, stats.segmentsReleased], [30, 2]);
+      for (const tail of tails) await assert.rejects(tail.next(), { code: "RINGWALL_NOT_FOUND", details: { partition: "p", truncatedAfter: 12 } });
+      assert.equal(reader.partition("p").firstSeq, 15);
+    });
+  });
+
   test("the writer dies, another takes over, closes, and a third one: the reader goes on", async () => {
     const directory = freshPath();
     let writer = await RemoteWriter.open(backend, directory);

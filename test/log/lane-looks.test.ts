@@ -186,6 +186,31 @@ test("following over rotations ends with the same table and indexes as recoverin
   });
 });
 
+test("a truncation that is past in the next checkpoint hides its records as long as the superblock that was read keeps their segment", async () => {
+  await beside(async ({ log, looks, publish }) => {
+    log.rotate();
+    const old = log.block([define(1, "a"), record(1, 1, "one"), record(1, 2, "two")]).frames[2]!;
+    const cut = log.block([truncate(1, 1)]).frames[0]!;
+    const truncation = { segment: 1, offset: cut, after: 1 };
+    log.rotate([entry(1, "a", 1, 1, [truncation])]);
+    log.block([record(1, 2, "two anew"), trim(1, 2)]);
+    log.block([]);
+    const { table } = await looks.anew();
+    const state = table.byId(1)!;
+    assert.deepEqual([state.truncations, state.isTruncated(2, 1, old)], [[truncation], true]);
+    log.rotate([entry(1, "a", 2, 2, [{ ...truncation, isPast: true }])]);
+    log.block([]);
+    assert.equal(advanced(await looks.onward()).firstSegment, 1);
+    assert.deepEqual([state.truncations, state.isTruncated(2, 1, old)], [[truncation], true]);
+    // One that was encoded before the segment was freed.
+    state.truncations = [{ ...truncation, isPast: true }];
+    log.rotate([entry(1, "a", 2, 2, [truncation])]);
+    log.block([]);
+    await publish({ firstSegment: 2 });
+    assert.equal(advanced(await looks.onward()).firstSegment, 2);
+  });
+});
+
 test("a new epoch, a released segment and a recycled file make a look begin anew", async () => {
   await beside(async ({ log, looks, publish }) => {
     log.rotate();

@@ -40,6 +40,26 @@ onEachRing("a log", (backendOptions) => {
           assert.equal(log.info.systemThreadId === process.pid, way === "inline", "of the thread that runs the lane");
         }));
 
+      test("a tail that comes back when a truncation and all segments up to it are gone is told of it", () =>
+        withIt(async (log) => {
+          const p = log.partition("p");
+          const appendTo = async (last: number): Promise<void> => void (await Promise.all(Array.from({ length: last - p.lastSeq }, (_, at) => p.append(String(at)))));
+          await appendTo(20);
+          const tail = p.tail({ from: 1 });
+          for (let seq = 1; seq <= 20; seq++) assert.equal((await tail.next()).value?.seq, seq);
+          await p.truncate(12);
+          log.rotate();
+          await appendTo(14);
+          await p.trim(14);
+          log.rotate();
+          await appendTo(30);
+          await p.trim(15);
+          await assert.rejects(tail.next(), { code: "RINGWALL_NOT_FOUND", details: { partition: "p", truncatedAfter: 12 } });
+          const again = p.tail({ from: 15 });
+          for (let seq = 15; seq <= 30; seq++) assert.equal((await again.next()).value?.seq, seq);
+          await again.return(undefined);
+        }));
+
       test("the bytes are taken at the call: what is done to them afterwards changes nothing", () =>
         withIt(async (log) => {
           const p = log.partition("p");
