@@ -6,9 +6,8 @@
 // Invariant: 1. an entry is encoded; 2. its partition is appended to, trimmed, truncated or dropped; 3. the segment begins with the
 // entry as it was, and recovery finds that the checkpoint contradicts the frames before it. So every change is told to `handleChange`.
 
-import { assert } from "../base/assert.js";
 import type { Slices } from "../base/slices.js";
-import { checkpointPayloads, entryPlaces, rewriteEntry } from "../format/checkpoint.js";
+import { CheckpointEncoder, checkpointPayloads, rewriteEntry } from "../format/checkpoint.js";
 import type { PartitionTable } from "./partition-table.js";
 
 /** One payload: the entries of all partitions that had an id from `firstId` to `lastId`. */
@@ -21,8 +20,8 @@ interface DraftPayload {
   isStale: boolean;
 }
 
-/** What encoding takes, reckoned: 120 ns an entry of 40 bytes. */
-const nanosPerByte = 3;
+/** What encoding takes, reckoned: 80 ns an entry of 40 bytes. */
+const nanosPerByte = 2;
 
 export class CheckpointDraft {
   readonly #table: PartitionTable;
@@ -47,11 +46,8 @@ export class CheckpointDraft {
 
   /** Ends early once `finish` was called. */
   *making(): Slices<void> {
-    for (const bytes of checkpointPayloads(this.#table.checkpoint(1, this.#lastId), this.#payloadBytesMax)) {
-      if (this.#isTaken) return;
-      if (bytes.length > 0) this.#add(bytes);
-      yield bytes.length * nanosPerByte;
-    }
+    const encoder = new CheckpointEncoder(this.#payloadBytesMax);
+    while (this.#nextId <= this.#lastId && !this.#isTaken) yield this.#make(encoder) * nanosPerByte;
   }
 
   /** Something of the partition changed, or will before `finish`. Hot: once per block and partition. */
@@ -82,30 +78,37 @@ export class CheckpointDraft {
     for (const payload of checkpointPayloads(this.#table.checkpoint(firstId, lastId), this.#payloadBytesMax)) if (payload.length > 0) yield payload;
   }
 
-  #add(bytes: Uint8Array): void {
+  /** The next payload; returns its bytes. A plain loop: a generator's step for each partition costs as much as its entry. */
+  #make(encoder: CheckpointEncoder): number {
     const firstId = this.#nextId;
-    entryPlaces(bytes, (id, at) => {
-      assert(id >= this.#nextId && id <= this.#lastId, "a draft's partitions ascend");
+    let id = firstId;
+    for (; id <= this.#lastId; id++) {
+      const state = this.#table.byId(id);
+      if (state === undefined) continue;
+      const at = encoder.used;
+      if (!encoder.add(state.toCheckpoint())) break;
       this.#places[id] = at + 1;
-      this.#nextId = id + 1;
-    });
-    this.#payloads.push({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), firstId, lastId: this.#nextId - 1, isStale: false });
+    }
+    this.#nextId = id;
+    const bytes = encoder.take();
+    if (bytes.length > 0) this.#payloads.push({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), firstId, lastId: id - 1, isStale: false });
+    return bytes.length;
   }
 
   /** In order of the ids, as they lie in memory: some 50 ns for each that changed. */
   #putAllRight(): void {
     let index = 0;
     for (let id = 1; id < this.#nextId; id++) {
-      if (this.#isChanged[id] === 0) continue;
+      // One without an entry may lie behind the last payload.
+      if (this.#isChanged[id] === 0 || this.#places[id] === 0) continue;
       while ((this.#payloads[index] as DraftPayload).lastId < id) index++;
       this.#putRight(this.#payloads[index] as DraftPayload, id);
     }
   }
 
   #putRight(payload: DraftPayload, id: number): void {
+    if (payload.isStale) return;
     const place = this.#places[id] as number;
-    // It was gone before.
-    if (place === 0 || payload.isStale) return;
     const state = this.#table.byId(id);
     if (state === undefined || !rewriteEntry(payload.view, place - 1, state.firstSequence, state.placedSequence, state.truncations)) payload.isStale = true;
   }

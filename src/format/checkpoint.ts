@@ -60,37 +60,62 @@ export function truncationsMax(payloadBytesMax: number): number {
   return Math.floor((payloadBytesMax - checkpointEntryBytesMax(partitionNameBytesMax, 0)) / truncationBytes);
 }
 
-/** Payloads of at most `payloadBytesMax` that hold all entries, in order, each made when it is asked for. At least one, maybe empty. */
-export function* checkpointPayloads(entries: Iterable<CheckpointEntry>, payloadBytesMax: number): Generator<Uint8Array, undefined, undefined> {
-  let payload = Buffer.alloc(payloadBytesMax);
-  let view = viewOf(payload);
-  let used = 0;
-  for (const entry of entries) {
+/** One payload after the other, as entries come. */
+export class CheckpointEncoder {
+  readonly #payloadBytesMax: number;
+  #payload: Buffer;
+  #view: DataView;
+  /** Of the payload: where the next entry goes. */
+  used = 0;
+
+  constructor(payloadBytesMax: number) {
+    this.#payloadBytesMax = payloadBytesMax;
+    this.#payload = Buffer.alloc(payloadBytesMax);
+    this.#view = viewOf(this.#payload);
+  }
+
+  /** False: the payload has no room for it, which an empty one always has. Hot: for each partition, segment by segment. */
+  add(entry: CheckpointEntry): boolean {
     const nameAt = fixedBytes + entry.truncations.length * truncationBytes;
     // Names are measured only where it matters: a character has three bytes at most.
-    if (used + nameAt + roundUp8(entry.name.length * 3) > payload.length) {
-      const bytes = checkpointEntryBytesMax(Buffer.byteLength(entry.name), entry.truncations.length);
-      if (used + bytes > payload.length) {
-        if (used > 0) yield payload.subarray(0, used);
-        payload = Buffer.alloc(Math.max(bytes, payloadBytesMax));
-        view = viewOf(payload);
-        used = 0;
-      }
-    }
-    const nameBytes = writeName(entry.name, payload, used + nameAt);
-    writeNumbers(entry, nameBytes, view, used);
-    used += nameAt + roundUp8(nameBytes);
+    if (this.used + nameAt + roundUp8(entry.name.length * 3) > this.#payload.length && !this.#hasRoom(entry)) return false;
+    const nameBytes = writeName(entry.name, this.#payload, this.used + nameAt);
+    writeNumbers(entry, nameBytes, this.#view, this.used);
+    this.used += nameAt + roundUp8(nameBytes);
+    return true;
   }
-  yield payload.subarray(0, used);
+
+  /** What was added since the last call, maybe nothing. */
+  take(): Uint8Array {
+    const payload = this.#payload.subarray(0, this.used);
+    this.#begin(this.#payloadBytesMax);
+    return payload;
+  }
+
+  #hasRoom(entry: CheckpointEntry): boolean {
+    const bytes = checkpointEntryBytesMax(Buffer.byteLength(entry.name), entry.truncations.length);
+    if (this.used + bytes <= this.#payload.length) return true;
+    if (this.used > 0) return false;
+    this.#begin(bytes);
+    return true;
+  }
+
+  #begin(bytes: number): void {
+    this.#payload = Buffer.alloc(bytes);
+    this.#view = viewOf(this.#payload);
+    this.used = 0;
+  }
 }
 
-/** Says where the entries of a payload that was just made lie, in order. */
-export function entryPlaces(payload: Uint8Array, note: (id: number, at: number) => void): void {
-  const view = viewOf(payload);
-  for (let at = 0; at < payload.length; ) {
-    note(view.getUint32(at, true), at);
-    at += roundUp8(fixedBytes + view.getUint16(at + 4, true) + truncationCountAt(view, at) * truncationBytes);
+/** Payloads of at most `payloadBytesMax` that hold all entries, in order, each made when it is asked for. At least one, maybe empty. */
+export function* checkpointPayloads(entries: Iterable<CheckpointEntry>, payloadBytesMax: number): Generator<Uint8Array, undefined, undefined> {
+  const encoder = new CheckpointEncoder(payloadBytesMax);
+  for (const entry of entries) {
+    if (encoder.add(entry)) continue;
+    yield encoder.take();
+    encoder.add(entry);
   }
+  yield encoder.take();
 }
 
 /** Gives the entry at `at` other sequences and truncations. False, and nothing is done, where it would take another room. */

@@ -90,6 +90,24 @@ test("an empty table has one empty payload, and so has one whose partitions were
   assert.deepEqual([...draft.finish()].map(({ length }) => length), [0]);
 });
 
+test("partitions that were dropped before the draft began have no place in it, whatever is told of them", () => {
+  const of = table(3);
+  const [, second, third] = [...of] as [PartitionState, PartitionState, PartitionState];
+  of.drop(third);
+  for (const dropped of [[], [second]]) {
+    for (const state of dropped) of.drop(state);
+    const draft = new CheckpointDraft(of, payloadBytesMax);
+    inOneGo(draft.making());
+    for (const id of [2, 3]) draft.handleChange(id);
+    assert.deepEqual(entriesOf(draft.finish()), anew(of));
+  }
+  of.drop(of.byId(1) as PartitionState);
+  const empty = new CheckpointDraft(of, payloadBytesMax);
+  inOneGo(empty.making());
+  for (const id of [1, 2, 3]) empty.handleChange(id);
+  assert.deepEqual([...empty.finish()].map(({ length }) => length), [0]);
+});
+
 test("ids that someone made up come last, in their order", () => {
   const of = table(40);
   for (const id of [2 ** 20 + 5, 2 ** 21]) of.define(id, `high ${id}`).placedSequence = 7;
