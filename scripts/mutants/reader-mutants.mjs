@@ -81,9 +81,15 @@ export const readerMutants = [
     catchers: [{ test: "log/lane-looks.test", name: "that is past in the next checkpoint" }],
   },
   {
+    name: "truncation between an error and its telling",
+    breaks: "A tail that ends for a truncation is not told of a lower one that comes while its reads end.",
+    edits: [{ file: "src/log/read-batches.ts", find: "passedErrors.has(error.code);", replace: "passedErrors.has(\"RINGWALL_IO\");" }],
+    catchers: [{ test: "log/read-between.test", name: "while a tail ends" }],
+  },
+  {
     name: "past truncation hidden by a trim",
     breaks: "A tail of which records were truncated and then trimmed is told of the trim alone.",
-    edits: [{ file: "src/log/read-walk.ts", find: "if (cut !== null) throw truncatedError(", replace: "if (cut !== null && cursor.expected >= state.firstSequence) throw truncatedError(" }],
+    edits: [{ file: "src/log/read-walk.ts", find: "if (cut !== null) throw cut;", replace: "if (cut !== null && cursor.expected >= state.firstSequence) throw cut;" }],
     catchers: [{ test: "sim/missed-truncations.test", name: "records trimmed up to behind a tail's place" }],
   },
 ];

@@ -3,6 +3,7 @@
 // Written by hand and not as async generators for two reasons: a generator spends three promises per record where
 // `for await` needs one, and its `return` waits for a pending `next`, which in a tail may never come.
 
+import { RingwallError, type RingwallErrorCode } from "../base/errors.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { LogRecord } from "./block-cursor.js";
 import { abortedError, trimmedError } from "./read-errors.js";
@@ -23,6 +24,9 @@ type Life =
   | { readonly kind: "ended" };
 
 type Batch = IteratorResult<readonly LogRecord[], undefined>;
+
+/** Those behind which a caller reads on. */
+const passedErrors: ReadonlySet<RingwallErrorCode> = new Set(["RINGWALL_NOT_FOUND", "RINGWALL_TRIMMED", "RINGWALL_DAMAGED"]);
 
 const end: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
@@ -196,7 +200,11 @@ export class RecordBatches implements AsyncGenerator<readonly LogRecord[], undef
     await this.#release();
     if (wasReturned) return end;
     const signal = this.#options.signal;
-    throw signal?.aborted === true ? abortedError(this.#source, this.#state, signal) : error;
+    if (signal?.aborted === true) throw abortedError(this.#source, this.#state, signal);
+    // 1. the tail fails, for records that it gave are truncated; 2. reads that are under way end; 3. meanwhile more of them are. Its
+    // caller goes on where the error says, and a new tail knows nothing of what was before it.
+    const isPassed = error instanceof RingwallError && passedErrors.has(error.code);
+    throw (isPassed ? this.#walk?.takeTruncation() : null) ?? error;
   }
 
   async #read(): Promise<readonly LogRecord[] | null> {

@@ -181,14 +181,24 @@ export class ReadWalk {
       this.#to = this.#options.to ?? (this.#options.isTail ? Number.MAX_SAFE_INTEGER : state.durableSequence);
     }
     // First of all: who is told of a trim alone goes on behind it with what it has, and some of that may have been truncated.
-    if (state.truncations !== this.#truncations) {
-      const cut = truncationSince(state.truncations, this.#truncations, cursor.expected - 1);
-      this.#truncations = state.truncations;
-      // What was planned, read and begun may be dead; what was written instead lies elsewhere.
-      this.#isElsewhere = true;
-      if (cut !== null) throw truncatedError(this.#source, state, cursor.expected, cut.after);
-    }
+    const cut = this.takeTruncation();
+    if (cut !== null) throw cut;
     if (cursor.expected < state.firstSequence) throw trimmedError(this.#source, state, cursor.expected);
+  }
+
+  /** What the caller must be told of truncations that came since this was asked last: they took away what it has; null if they did not. */
+  takeTruncation(): RingwallError | null {
+    const state = this.#state;
+    const cursor = this.#cursor;
+    if (state.truncations === this.#truncations) return null;
+    const cut = truncationSince(state.truncations, this.#truncations, cursor.expected - 1);
+    this.#truncations = state.truncations;
+    // What was planned, read and begun may be dead; what was written instead lies elsewhere.
+    this.#isElsewhere = true;
+    if (cut === null) return null;
+    const error = truncatedError(this.#source, state, cursor.expected, cut.after);
+    cursor.expected = cut.after + 1;
+    return error;
   }
 
   #isGone(visit: Visit): boolean {

@@ -68,3 +68,23 @@ test("a truncation below the place at which two tails wait is told to both", asy
   await fill(builder, orders, 5, 1);
   for (const next of pending) await assert.rejects(next, { code: "RINGWALL_NOT_FOUND", details: { partition: "orders", truncatedAfter: 8 } });
 });
+
+test("a truncation that comes while a tail ends for another one is told as well: by the lowest of both", async () => {
+  await using builder = await LaneBuilder.create();
+  const orders = builder.partition("orders");
+  await fill(builder, orders, 8000);
+  const tail = tailBatches(builder, orders, { from: 1 });
+  const held: (() => void)[] = [];
+  let reads = 0;
+  // What is read ahead, from the third window on, is held up.
+  builder.files.beforeRead = () => (++reads < 3 ? undefined : new Promise<void>((resolve) => void held.push(resolve)));
+  let last = 0;
+  while (held.length === 0) last = (await tail.next()).value!.at(-1)!.seq;
+  builder.files.beforeRead = null;
+  await builder.truncate(orders, last - 10);
+  const next = tail.next();
+  await builder.truncate(orders, last - 20);
+  await fill(builder, orders, 100, 1);
+  for (const read of held) read();
+  await assert.rejects(next, { code: "RINGWALL_NOT_FOUND", details: { partition: "orders", truncatedAfter: last - 20 } });
+});
