@@ -20,14 +20,14 @@ export interface FioRequest {
 export interface FioFigures {
   readonly megabytesPerSecond: number;
   readonly operationsPerSecond: number;
-  /** From submission to completion. */
+  /** From the call to completion: fio's `lat`, for its `clat` begins when the system call that submits has returned. */
   readonly micros: Quantiles;
 }
 
 interface FioSide {
   readonly bw_bytes: number;
   readonly iops: number;
-  readonly clat_ns: { readonly max: number; readonly percentile?: Readonly<Record<string, number>> };
+  readonly lat_ns: { readonly max: number; readonly percentile?: Readonly<Record<string, number>> };
 }
 
 const jobFile = fileURLToPath(new URL("../../../../docs/fio/ringwall.fio", import.meta.url));
@@ -55,10 +55,10 @@ function figuresOf(text: string, job: FioRequest["job"]): FioFigures {
   const parsed = JSON.parse(text.slice(text.indexOf("{"))) as { readonly jobs: readonly [{ readonly read: FioSide; readonly write: FioSide; readonly error: number }] };
   const [{ read, write }] = parsed.jobs;
   const side = job.startsWith("write") ? write : read;
-  const micros = (percentile: string): number => (side.clat_ns.percentile?.[percentile] ?? 0) / 1000;
+  const micros = (percentile: string): number => (side.lat_ns.percentile?.[percentile] ?? 0) / 1000;
   return {
     megabytesPerSecond: side.bw_bytes / 1e6,
     operationsPerSecond: side.iops,
-    micros: { p50: micros("50.000000"), p99: micros("99.000000"), p999: micros("99.900000"), max: side.clat_ns.max / 1000 },
+    micros: { p50: micros("50.000000"), p99: micros("99.000000"), p999: micros("99.900000"), max: side.lat_ns.max / 1000 },
   };
 }
