@@ -1,14 +1,15 @@
 // Reads that the page cache can answer: in this thread, at once.
 //
 // Measured on Linux 6.18, 16 KiB, p50: preadv2 with RWF_NOWAIT 2.8 µs, a ring's entry that completes at its submission 3.1,
-// `fs.read` by libuv's threads 15 on a quiet machine and 50 on a busy one. What the cache does not have is left to `behind`.
-// Long reads are too: their copying is better done by another thread.
+// `fs.read` by libuv's threads 15 on a quiet machine and 50 on a busy one. What the cache does not have is looked for again
+// soon (near-reads.ts), then left to `behind`. Long reads are at once: their copying is better done by another thread.
 //
 // Never keeps the event loop from its turn. Else: 1. `for (;;) await get(n)` out of the cache; 2. each promise is resolved already,
 // so no timer runs, no completion of a write is taken, no signal is heard, as long as the cache has the bytes.
 
 import { highHalf, lowHalf } from "../base/numbers.js";
 import type { NativeBinding } from "../native/binding.js";
+import { NearReads } from "./near-reads.js";
 import type { ReadRequest, ReadWay } from "./node-files.js";
 
 /** RWF_NOWAIT: EAGAIN instead of waiting for the device. */
@@ -18,18 +19,25 @@ const nowBytesMax = 128 * 1024;
 const turnBytesMax = 1024 * 1024;
 const callBytes = 4096;
 
-export function cachedReads(native: NativeBinding, behind: ReadWay["wait"]): ReadWay {
-  const turns = new Turns();
-  return {
-    now: (request) => (request.into.length > nowBytesMax ? ~0 : readNow(native, turns, request)),
-    turn: () => turns.wait(),
-    wait: behind,
-  };
+export interface CachedReads extends ReadWay {
+  /** Whether a read waits for the event loop's next turn. */
+  readonly isBusy: () => boolean;
 }
 
-function readNow(native: NativeBinding, turns: Turns, { descriptor, into, position }: ReadRequest): number {
+export function cachedReads(native: NativeBinding, behind: ReadWay["wait"]): CachedReads {
+  const turns = new Turns();
+  // What it looks for is one turn's already.
+  const near = new NearReads((request) => readNow(native, request), behind);
+  const now = (request: ReadRequest): number => {
+    if (request.into.length > nowBytesMax) return ~0;
+    turns.spend(callBytes + request.into.length);
+    return readNow(native, request);
+  };
+  return { now, turn: () => turns.wait(), wait: (request) => near.wait(request), isBusy: () => near.isBusy };
+}
+
+function readNow(native: NativeBinding, { descriptor, into, position }: ReadRequest): number {
   let done = 0;
-  turns.spend(callBytes + into.length);
   while (done < into.length) {
     const at = position + done;
     const result = native.readAt(descriptor, into.buffer as ArrayBuffer, into.byteOffset + done, into.length - done, lowHalf(at), highHalf(at), noWait);

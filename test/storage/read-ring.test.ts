@@ -160,7 +160,7 @@ describe("read ring", { skip }, () => {
   });
 
   test("a ring that is refused: reads come by node:fs, and a note says why", async () => {
-    const reads = new UringReads({ ...binding(), ringSetup: () => -12 }, { registeredBuffers: true });
+    const reads = new UringReads({ ...binding(), readAt: () => -eagain, ringSetup: () => -12 }, { registeredBuffers: true });
     assert.deepEqual(reads.notes, []);
     const wanted = request(5000, 5000);
     assert.equal(await reads.way.wait(wanted), 5000);
@@ -170,7 +170,7 @@ describe("read ring", { skip }, () => {
   });
 
   test("memory that may not be registered: reads go through the ring without, and a note says why", async () => {
-    const reads = new UringReads({ ...binding(), ringRegisterBuffers: () => -12 }, { registeredBuffers: true });
+    const reads = new UringReads({ ...binding(), readAt: () => -eagain, ringRegisterBuffers: () => -12 }, { registeredBuffers: true });
     const wanted = request(5000, 5000);
     assert.equal(await reads.way.wait(wanted), 5000);
     assert.ok(content.subarray(5000, 10000).equals(wanted.into));

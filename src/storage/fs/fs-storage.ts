@@ -22,9 +22,10 @@ export function fsStorage(): Storage {
   // Where the addon is there, the kernel can tell whether a lock's owner still lives, and what the page cache has.
   const native = loadNative();
   const binding = native.kind === "loaded" ? native.binding : null;
+  const cached = binding === null ? null : cachedReads(binding, pooledReads.wait);
   return {
     name: "fs",
-    files: scanningFileSystem(binding === null ? pooledReads : cachedReads(binding, pooledReads.wait)),
+    files: scanningFileSystem(cached ?? pooledReads),
     notes: [],
     clock: nodeClock(),
     createWriter,
@@ -34,6 +35,9 @@ export function fsStorage(): Storage {
     randomUuid: () => new Uint8Array(randomBytes(16)),
     lock: (directory) => lockDirectory(directory, binding),
     isLocked: (directory) => isLocked(directory, binding),
+    get isReading() {
+      return cached?.isBusy() ?? false;
+    },
     close: async () => {
       await Promise.all([...writers].map((writer) => writer.close()));
     },

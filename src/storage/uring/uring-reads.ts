@@ -1,14 +1,14 @@
-// How the io_uring backend reads: out of the page cache at once, else through a ring, else by libuv's threads.
+// How the io_uring backend reads: out of the page cache at once or soon, else through a ring, else by libuv's threads.
 //
 // Owns: the one read ring of a storage, from the first read that needs it to the storage's close.
 
 import type { NativeBinding } from "../../native/binding.js";
-import { cachedReads } from "../cached-reads.js";
-import { pooledReads, type ReadRequest, type ReadWay } from "../node-files.js";
+import { cachedReads, type CachedReads } from "../cached-reads.js";
+import { pooledReads, type ReadRequest } from "../node-files.js";
 import { openReadRing, slotBytes, type ReadRingOptions, type ReadRingVerdict } from "./read-ring.js";
 
 export class UringReads {
-  readonly way: ReadWay;
+  readonly way: CachedReads;
   readonly #native: NativeBinding;
   readonly #options: ReadRingOptions;
   #verdict: ReadRingVerdict | null = null;
@@ -26,7 +26,7 @@ export class UringReads {
   }
 
   get isReading(): boolean {
-    return this.#verdict?.kind === "open" && this.#verdict.ring.isBusy;
+    return this.way.isBusy() || (this.#verdict?.kind === "open" && this.#verdict.ring.isBusy);
   }
 
   async close(): Promise<void> {
