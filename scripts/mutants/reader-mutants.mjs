@@ -92,4 +92,34 @@ export const readerMutants = [
     edits: [{ file: "src/log/read-walk.ts", find: "if (cut !== null) throw cut;", replace: "if (cut !== null && cursor.expected >= state.firstSequence) throw cut;" }],
     catchers: [{ test: "sim/missed-truncations.test", name: "records trimmed up to behind a tail's place" }],
   },
+  {
+    name: "get of what is not durable",
+    breaks: "A record is got that was written and is not durable yet.",
+    edits: [{ file: "src/log/point-read.ts", find: " || sequence > state.durableSequence", replace: "" }],
+    catchers: [{ test: "log/read.test" }],
+  },
+  {
+    name: "another record for the wanted one",
+    breaks: "Where the index leads to another record of the partition, that one is returned.",
+    edits: [{ file: "src/log/block-cursor.ts", find: "if (sequence === expected && (shape & shapeMask) === whole", replace: "if ((shape & shapeMask) === whole" }],
+    catchers: [{ test: "log/read.test" }, { test: "log/point-read.test" }],
+  },
+  {
+    name: "stride kept where records lie elsewhere",
+    breaks: "The index says of records of different sizes that they lie at equal distances.",
+    edits: [{ file: "src/core/growing-runs.ts", find: "    if (goesOn) return false;\n    rows[row + strideAt] = strideNone;\n", replace: "    if (goesOn) return false;\n    this.#keepStride(slot);\n    rows[row + nextPositionAt] = entryPosition;\n" }],
+    catchers: [{ test: "core/segment-index.test" }],
+  },
+  {
+    name: "stride over records that are missing",
+    breaks: "The index says where records are that nobody has: what lies behind them is looked for at wrong places.",
+    edits: [{ file: "src/core/growing-runs.ts", find: "const isNext = sequence === (rows[row + lastAt] as number) + 1;", replace: "const isNext = sequence > 0;" }],
+    catchers: [{ test: "core/segment-index.test" }],
+  },
+  {
+    name: "stride of an index file not checked against its neighbour",
+    breaks: "An index file whose strides lead into the next entry's records, or out of the segment, counts.",
+    edits: [{ file: "src/format/index-file.ts", find: "const before = position + Math.max(0, step - 1) * stride;", replace: "const before = position;" }],
+    catchers: [{ test: "format/index-file.test" }],
+  },
 ];

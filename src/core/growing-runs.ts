@@ -6,7 +6,8 @@
 import { assert } from "../base/assert.js";
 import { inOneGo, type Slices } from "../base/slices.js";
 import type { RecordPlace, RunNumbers } from "../format/index-file.js";
-import { countUpTo, entryDistanceBytes, type PartitionRun, type SegmentRuns } from "./segment-runs.js";
+import { blockBytesMax } from "../format/block.js";
+import { countUpTo, entryDistanceBytes, strideBytesMin, strideSpanBytes, type PartitionRun, type SegmentRuns } from "./segment-runs.js";
 
 /** A row is 64 bytes, as a line of the processor's cache is: a record touches one. */
 const rowNumbers = 8;
@@ -17,11 +18,20 @@ const recordsAt = rowPlaces.records;
 const payloadAt = rowPlaces.payloadBytes;
 const firstTimeAt = rowPlaces.firstTime;
 const lastTimeAt = rowPlaces.lastTime;
-/** File position of the frame of the latest entry. */
-const entryPositionAt = 6;
+/** Where the next record must begin to go on with the stride. Without one: where the frame of the latest entry begins. */
+const nextPositionAt = 6;
+/** The latest entry's, as far as it was seen: above 0. */
+const strideAt = 7;
+/** One record since the latest entry, its own. */
+const strideOpen = -1;
+/** The latest entry gets none. */
+const strideNone = 0;
 
-/** Of an entry: sequence, block offset, frame offset. */
+/** Of an entry: sequence, block offset, frame offset with the stride above it. */
 const entryNumbers = 3;
+const spanMask = strideSpanBytes - 1;
+/** A frame's offset in its block is less, and takes no more room with a stride multiplied by this. */
+const strideUnit = blockBytesMax;
 /** Of a range of entries: where it begins, how many there are, how many have room. */
 const rangeNumbers = 3;
 const slotsMin = 8;
@@ -97,18 +107,64 @@ export class GrowingRuns implements SegmentRuns {
   note(slot: number, sequence: number, position: number, payloadBytes: number, time: number): boolean {
     const rows = this.#rows;
     const row = slot * rowNumbers;
+    const isNext = sequence === (rows[row + lastAt] as number) + 1;
     if (rows[row + firstAt] === 0) rows[row + firstAt] = sequence;
     if (rows[row + recordsAt] === 0) rows[row + firstTimeAt] = time;
     rows[row + lastAt] = sequence;
     if (time > (rows[row + lastTimeAt] as number)) rows[row + lastTimeAt] = time;
     (rows[row + recordsAt] as number)++;
     (rows[row + payloadAt] as number) += payloadBytes;
-    return position - (rows[row + entryPositionAt] as number) >= entryDistanceBytes;
+    const stride = rows[row + strideAt] as number;
+    if (stride <= strideNone) return this.#isDue(row, position, isNext);
+    if (position !== rows[row + nextPositionAt] || !isNext || (position & spanMask) < stride) return this.#endsStride(slot, position, isNext);
+    rows[row + nextPositionAt] = position + stride;
+    return false;
+  }
+
+  /** Of a record behind an entry without a stride. The second of an entry makes one. */
+  #isDue(row: number, position: number, isNext: boolean): boolean {
+    const rows = this.#rows;
+    const distance = position - (rows[row + nextPositionAt] as number);
+    if (distance >= entryDistanceBytes) return true;
+    if (rows[row + strideAt] === strideOpen) {
+      rows[row + strideAt] = isNext ? distance : strideNone;
+      if (isNext) rows[row + nextPositionAt] = position + distance;
+    }
+    return false;
+  }
+
+  /**
+   * Of a record that does not go on with the stride, or is the first of a span. What lies behind an entry without a stride is searched for, so
+   * where the entry is too near for another one its stride is given up. It is also where records are missing: it would tell of them.
+   */
+  #endsStride(slot: number, position: number, isNext: boolean): boolean {
+    const rows = this.#rows;
+    const row = slot * rowNumbers;
+    const { blockOffset, frameOffset, stride } = this.entryOf(slot, this.entryCountOf(slot) - 1);
+    const entryPosition = blockOffset + frameOffset;
+    if (isNext && position - entryPosition >= strideBytesMin) {
+      this.#keepStride(slot);
+      return true;
+    }
+    const goesOn = isNext && position === rows[row + nextPositionAt];
+    rows[row + nextPositionAt] = goesOn ? position + stride : entryPosition;
+    if (goesOn) return false;
+    rows[row + strideAt] = strideNone;
+    return position - entryPosition >= entryDistanceBytes;
+  }
+
+  /** Puts the stride of the latest entry to it. The next record gets an entry. */
+  #keepStride(slot: number): void {
+    const row = slot * rowNumbers;
+    const stride = this.#rows[row + strideAt] as number;
+    if (stride > strideNone) (this.#entries[this.#entryAt(slot, this.entryCountOf(slot) - 1) + 2] as number) += stride * strideUnit;
+    this.demandEntry(slot);
   }
 
   /** Entries come in ascending order. */
   addEntry(slot: number, sequence: number, blockOffset: number, frameOffset: number): void {
-    this.#rows[slot * rowNumbers + entryPositionAt] = blockOffset + frameOffset;
+    this.#rows[slot * rowNumbers + nextPositionAt] = blockOffset + frameOffset;
+    this.#rows[slot * rowNumbers + strideAt] = strideOpen;
     const range = slot * rangeNumbers;
     const count = this.#ranges[range + 1] as number;
     if (count === this.#ranges[range + 2]) this.#widen(range);
@@ -119,18 +175,26 @@ export class GrowingRuns implements SegmentRuns {
     this.#ranges[range + 1] = count + 1;
   }
 
+  /** As it was stored. */
+  restoreEntry(slot: number, { sequence, blockOffset, frameOffset, stride }: RecordPlace): void {
+    this.addEntry(slot, sequence, blockOffset, frameOffset);
+    this.#rows[slot * rowNumbers + strideAt] = stride;
+    this.#keepStride(slot);
+  }
+
   /** The next record gets an entry, however near the last one lies. */
   demandEntry(slot: number): void {
-    this.#rows[slot * rowNumbers + entryPositionAt] = Number.NEGATIVE_INFINITY;
+    this.#rows[slot * rowNumbers + nextPositionAt] = Number.NEGATIVE_INFINITY;
+    this.#rows[slot * rowNumbers + strideAt] = strideNone;
   }
 
   /** Forgets records above `after`: their sequences will be written anew. */
   truncate(slot: number, after: number): void {
+    // A search for the next record must never start at a dead one.
+    this.#keepStride(slot);
     let count = this.entryCountOf(slot);
     while (count > 0 && this.entryOf(slot, count - 1).sequence > after) count--;
     this.#ranges[slot * rangeNumbers + 1] = count;
-    // A search for the next record must never start at a dead one.
-    this.demandEntry(slot);
     const row = slot * rowNumbers;
     if ((this.#rows[row + lastAt] as number) > after) this.#rows[row + lastAt] = after;
     if ((this.#rows[row + firstAt] as number) > after) {
@@ -177,6 +241,7 @@ export class GrowingRuns implements SegmentRuns {
     for (let at = from, to = Math.min(from + runsPerSlice, slots.length); at < to; at++) {
       const slot = slots[at] as number;
       const row = slot * rowNumbers;
+      if ((rows[row + strideAt] as number) > strideNone) this.#keepStride(slot);
       key[at] = this.#keys[slot] as number;
       firstSequence[at] = rows[row + firstAt] as number;
       lastSequence[at] = rows[row + lastAt] as number;
@@ -190,15 +255,15 @@ export class GrowingRuns implements SegmentRuns {
     return entries;
   }
 
-  /** The entries of all runs in the order of `slots`, three numbers each as in `RecordPlace`, in slices. `count`: of all of them. */
-  *entriesOf(slots: Uint32Array, count: number): Slices<Float64Array> {
+  /** The entries of all runs in the order of `slots`, in slices. `count`: of all of them. */
+  *entriesOf(slots: Uint32Array, count: number): Slices<EntryNumbers> {
     const numbers = new Float64Array(count * entryNumbers);
     for (let from = 0, to = 0; from < slots.length; from += runsPerSlice) {
       const before = to;
       to = this.#copyEntries(slots, from, numbers, to);
       yield Math.min(runsPerSlice, slots.length - from) * 10 + (to - before) * 2;
     }
-    return numbers;
+    return new EntryNumbers(numbers);
   }
 
   #copyEntries(slots: Uint32Array, first: number, numbers: Float64Array, begin: number): number {
@@ -219,9 +284,17 @@ export class GrowingRuns implements SegmentRuns {
 
   entryOf(slot: number, index: number): RecordPlace {
     assert(index >= 0 && index < this.entryCountOf(slot), "entry index is in range");
-    const at = ((this.#ranges[slot * rangeNumbers] as number) + index) * entryNumbers;
+    const at = this.#entryAt(slot, index);
     const entries = this.#entries;
-    return { sequence: entries[at] as number, blockOffset: entries[at + 1] as number, frameOffset: entries[at + 2] as number };
+    const frameOffsetAndStride = entries[at + 2] as number;
+    const isLatest = index === this.entryCountOf(slot) - 1;
+    const seen = isLatest ? (this.#rows[slot * rowNumbers + strideAt] as number) : strideNone;
+    const stride = seen > strideNone ? seen : Math.floor(frameOffsetAndStride / strideUnit);
+    return { sequence: entries[at] as number, blockOffset: entries[at + 1] as number, frameOffset: frameOffsetAndStride % strideUnit, stride };
+  }
+
+  #entryAt(slot: number, index: number): number {
+    return ((this.#ranges[slot * rangeNumbers] as number) + index) * entryNumbers;
   }
 
   /** Of the slot's entries: see `PartitionRun.entryAtOrBefore`. */
@@ -312,6 +385,33 @@ export class GrowingRuns implements SegmentRuns {
       this.#entries = grown(this.#entries, new Float64Array(Math.max(this.#entries.length * 2, this.#entriesEnd * entryNumbers)));
     }
     return at;
+  }
+}
+
+/** Entries of many runs, one behind the other. */
+export class EntryNumbers {
+  readonly count: number;
+  readonly #numbers: Float64Array;
+
+  constructor(numbers: Float64Array) {
+    this.count = numbers.length / entryNumbers;
+    this.#numbers = numbers;
+  }
+
+  sequence(at: number): number {
+    return this.#numbers[at * entryNumbers] as number;
+  }
+
+  blockOffset(at: number): number {
+    return this.#numbers[at * entryNumbers + 1] as number;
+  }
+
+  frameOffset(at: number): number {
+    return (this.#numbers[at * entryNumbers + 2] as number) % strideUnit;
+  }
+
+  stride(at: number): number {
+    return Math.floor((this.#numbers[at * entryNumbers + 2] as number) / strideUnit);
   }
 }
 

@@ -61,7 +61,7 @@ export class MovedStretch implements PartitionRun {
   entry(index: number): RecordPlace {
     const at = index * numbersPerEntry;
     if (index < 0 || at >= this.#entries.length) throw new RangeError(`a stretch of ${String(this.entryCount)} entries has no entry ${String(index)}`);
-    return { sequence: this.#entries[at] as number, blockOffset: this.#entries[at + 1] as number, frameOffset: this.#entries[at + 2] as number };
+    return { sequence: this.#entries[at] as number, blockOffset: this.#entries[at + 1] as number, frameOffset: this.#entries[at + 2] as number, stride: 0 };
   }
 
   entryAtOrBefore(sequence: number): number {

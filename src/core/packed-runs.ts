@@ -5,7 +5,7 @@ import { assert } from "../base/assert.js";
 import type { Slices } from "../base/slices.js";
 import { pageBytes } from "../format/block.js";
 import type { RecordPlace, RunSlice } from "../format/index-file.js";
-import type { GrowingRuns, RunNumberColumns } from "./growing-runs.js";
+import type { EntryNumbers, GrowingRuns, RunNumberColumns } from "./growing-runs.js";
 import { NumberColumn } from "./number-column.js";
 import { countUpTo, type PartitionRun, type SegmentRuns } from "./segment-runs.js";
 
@@ -45,6 +45,8 @@ interface EntryColumns {
   readonly step: NumberColumn;
   readonly page: NumberColumn;
   readonly frame: NumberColumn;
+  /** Divided by 8; 0: there is none. Null: no entry has one. */
+  readonly stride: NumberColumn | null;
 }
 
 export class PackedRuns implements SegmentRuns {
@@ -57,7 +59,7 @@ export class PackedRuns implements SegmentRuns {
     this.size = size;
     this.runs = runs;
     this.entries = entries;
-    this.bytes = Object.values<NumberColumn>({ ...runs, ...entries }).reduce((sum, column) => sum + column.bytes, 0);
+    this.bytes = Object.values<NumberColumn | null>({ ...runs, ...entries }).reduce((sum, column) => sum + (column?.bytes ?? 0), 0);
   }
 
   /** In slices: a hundred thousand runs take milliseconds. */
@@ -77,7 +79,7 @@ export class PackedRuns implements SegmentRuns {
   /** Those from place `from` to before `to`, for whoever goes through all of them: in memory that the next call, of any runs, overwrites. */
   slice(from: number, to: number): RunSlice {
     const { key, firstSequence, more, records, payloadBytes, firstTime, millis, entry } = this.runs;
-    const { step, page, frame } = this.entries;
+    const { step, page, frame, stride } = this.entries;
     const firstEntry = entry.at(from);
     const count = to - from;
     const entryCount = entry.at(to) - firstEntry;
@@ -95,6 +97,7 @@ export class PackedRuns implements SegmentRuns {
       step: step.copy(firstEntry, scratch("step", entryCount)),
       page: page.copy(firstEntry, scratch("page", entryCount)),
       frame: frame.copy(firstEntry, scratch("frame", entryCount)),
+      stride: stride === null ? null : stride.copy(firstEntry, scratch("stride", entryCount)),
     };
   }
 
@@ -166,6 +169,7 @@ class PackedRun implements PartitionRun {
       sequence: this.firstSequence + entries.step.at(at),
       blockOffset: entries.page.at(at) * pageBytes,
       frameOffset: entries.frame.at(at) * frameAlignment,
+      stride: (entries.stride?.at(at) ?? 0) * frameAlignment,
     };
   }
 
@@ -202,21 +206,26 @@ function less(numbers: Float64Array, by: Float64Array): Float64Array {
   return numbers;
 }
 
-function* packEntries(places: Float64Array, { entryEnd, firstSequence }: RunNumberColumns): Slices<EntryColumns> {
-  const count = places.length / 3;
+function* packEntries(places: EntryNumbers, { entryEnd, firstSequence }: RunNumberColumns): Slices<EntryColumns> {
+  const { count } = places;
   const steps = new Float64Array(count);
   const pages = new Float64Array(count);
   const frames = new Float64Array(count);
+  const strides = new Float64Array(count);
+  let hasStride = false;
   for (let run = 0, at = 0; run < entryEnd.length; run++) {
     for (const end = entryEnd[run] as number; at < end; at++) {
-      const blockOffset = places[at * 3 + 1] as number;
-      const frameOffset = places[at * 3 + 2] as number;
-      assert(blockOffset % pageBytes === 0 && frameOffset % frameAlignment === 0, "blocks begin with a page, frames at a multiple of 8");
-      steps[at] = (places[at * 3] as number) - (firstSequence[run] as number);
+      const blockOffset = places.blockOffset(at);
+      const frameOffset = places.frameOffset(at);
+      const stride = places.stride(at);
+      assert(blockOffset % pageBytes === 0 && frameOffset % frameAlignment === 0 && stride % frameAlignment === 0, "blocks begin with a page, frames at a multiple of 8");
+      steps[at] = places.sequence(at) - (firstSequence[run] as number);
       pages[at] = blockOffset / pageBytes;
       frames[at] = frameOffset / frameAlignment;
+      strides[at] = stride / frameAlignment;
+      if (stride > 0) hasStride = true;
     }
     if (run % runsPerSlice === runsPerSlice - 1) yield runsPerSlice * 20;
   }
-  return { step: yield* packed(steps), page: yield* packed(pages), frame: yield* packed(frames) };
+  return { step: yield* packed(steps), page: yield* packed(pages), frame: yield* packed(frames), stride: hasStride ? yield* packed(strides) : null };
 }

@@ -5,7 +5,7 @@
 
 import { assert } from "../base/assert.js";
 import { inOneGo, type Slices } from "../base/slices.js";
-import type { RunNumbers } from "../format/index-file.js";
+import type { RecordPlace, RunNumbers } from "../format/index-file.js";
 import { GrowingRun, GrowingRuns } from "./growing-runs.js";
 import { MovedStretch } from "./moved-stretch.js";
 import { PackedRuns } from "./packed-runs.js";
@@ -112,9 +112,9 @@ export class SegmentIndex {
   }
 
   /** Entries come in ascending order. */
-  restoreEntry(sequence: number, blockOffset: number, frameOffset: number): void {
-    if (this.#restoredStretch === null) this.growing.addEntry(this.#restored, sequence, blockOffset, frameOffset);
-    else this.#restoredStretch.addEntry(sequence, blockOffset, frameOffset);
+  restoreEntry(place: RecordPlace): void {
+    if (this.#restoredStretch === null) this.growing.restoreEntry(this.#restored, place);
+    else this.#restoredStretch.addEntry(place.sequence, place.blockOffset, place.frameOffset);
   }
 
   /** The stretch that a moved record belongs to: the last one, which it continues, or a new one. */

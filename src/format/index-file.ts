@@ -36,18 +36,22 @@ const magic = Uint8Array.from(Buffer.from("RWINDEX1", "latin1"));
 
 export const indexHeaderBytes = 128;
 const u32Max = 0xffff_ffff;
+/** A stride is less: a record that lies this far behind an entry has one of its own. */
+export const strideBytesMax = 8192;
 /** Between two looks whether others have their turn. */
 const runsPerSlice = 1024;
 const bytesPerSlice = 128 * 1024;
-/** Varints of a run without its entries, and of an entry. */
+/** Varints of a run without its entries, and of an entry with its stride. */
 const runNumbers = 8;
-const entryNumbers = 3;
+const entryNumbers = 4;
 
 /** Where a record lies: the block's offset in the segment file, and the frame's offset from the block's start. */
 export interface RecordPlace {
   readonly sequence: number;
   readonly blockOffset: number;
   readonly frameOffset: number;
+  /** The records up to the next entry's, or the run's last, begin so many bytes behind each other; 0: that is not known. */
+  readonly stride: number;
 }
 
 /** The numbers of a run: one partition's part of the segment. */
@@ -83,10 +87,12 @@ export interface RunSlice {
   readonly millis: Float64Array;
   /** Where the run's entries end among those of all. */
   readonly entryEnd: Float64Array;
-  /** Of an entry: how far it lies behind the run's first sequence; the page of its block; the frame's offset there, divided by 8. */
+  /** Of an entry: how far it lies behind the run's first sequence; the page of its block; the frame's offset there and the stride, both divided by 8. */
   readonly step: Float64Array;
   readonly page: Float64Array;
   readonly frame: Float64Array;
+  /** Null: all are 0. */
+  readonly stride: Float64Array | null;
 }
 
 type SourceRun = RunNumbers & { readonly entryCount: number; entry(index: number): RecordPlace };
@@ -116,7 +122,7 @@ export interface IndexTarget {
   restoreRun(partition: number, run: RunNumbers): void;
   /** A stretch of moved records; the entries that follow are its own. */
   restoreStretch(partition: number, run: RunNumbers): void;
-  restoreEntry(sequence: number, blockOffset: number, frameOffset: number): void;
+  restoreEntry(place: RecordPlace): void;
 }
 
 export interface IndexHeader {
@@ -328,7 +334,7 @@ class RunEncoder {
 
   /** Runs of fresh records, from place `from` of the slice to before `to`. */
   writeSlice(slice: RunSlice, from: number, to: number): void {
-    const { key, firstSequence, more, records, payloadBytes, firstTime, millis, entryEnd, step, page, frame } = slice;
+    const { key, firstSequence, more, records, payloadBytes, firstTime, millis, entryEnd, step, page, frame, stride } = slice;
     let entry = from === 0 ? 0 : (entryEnd[from - 1] as number);
     const count = (to - from) * runNumbers + ((entryEnd[to - 1] as number) - entry) * entryNumbers;
     if (this.#values.length < count) this.#values = new Float64Array(count);
@@ -346,7 +352,8 @@ class RunEncoder {
       // A run without records has no times.
       values[at + 5] = isEmpty ? 0 : (firstTime[place] as number) - this.#baseTime;
       values[at + 6] = isEmpty ? 0 : (millis[place] as number);
-      values[at + 7] = end - entry;
+      const strides = hasStride(stride, entry, end) ? stride : null;
+      values[at + 7] = 2 * (end - entry) + (strides === null ? 0 : 1);
       at += runNumbers;
       this.#key = runKey;
       this.lastTime = Math.max(this.lastTime, (firstTime[place] as number) + (millis[place] as number));
@@ -356,7 +363,8 @@ class RunEncoder {
         values[at] = (step[entry] as number) - sequence;
         values[at + 1] = (page[entry] as number) - pageBefore;
         values[at + 2] = frame[entry] as number;
-        at += entryNumbers;
+        at += 3;
+        if (strides !== null) values[at++] = strides[entry] as number;
         sequence = step[entry] as number;
         pageBefore = page[entry] as number;
       }
@@ -377,7 +385,8 @@ class RunEncoder {
     writer.write(records === 0 ? 0 : firstTime - this.#baseTime);
     writer.write(records === 0 ? 0 : lastTime - firstTime);
     if (lastTime > this.lastTime) this.lastTime = lastTime;
-    writer.write(entryCount);
+    // Moved records lie where the sweep found them: their entries have no strides.
+    writer.write(2 * entryCount);
     let sequence = 0;
     let page = 0;
     for (let index = 0; index < entryCount; index++) {
@@ -390,6 +399,11 @@ class RunEncoder {
       page = entryPage;
     }
   }
+}
+
+function hasStride(strides: Float64Array | null, from: number, to: number): boolean {
+  if (strides !== null) for (let entry = from; entry < to; entry++) if (strides[entry] !== 0) return true;
+  return false;
 }
 
 function decodeRun(reader: VarintReader, header: IndexHeader, key: number, target: IndexTarget): boolean {
@@ -408,23 +422,28 @@ function decodeRun(reader: VarintReader, header: IndexHeader, key: number, targe
   return decodeEntries(reader, header, lastSequence, target);
 }
 
-/** They ascend, by sequence and by place, and lie inside the segment. */
+/** They ascend, by sequence and by place, and lie inside the segment; so do the records that strides tell of. */
 function decodeEntries(reader: VarintReader, { firstOffset, endOffset }: IndexHeader, lastSequence: number, target: IndexTarget): boolean {
-  const entries = reader.read();
+  const countAndStrides = reader.read();
+  const entries = Math.floor(countAndStrides / 2);
+  const hasStrides = countAndStrides % 2 === 1;
   let sequence = 0;
   let page = 0;
   let position = 0;
+  let stride = 0;
   // `valid` ends the loop at the end of the bytes, whatever count they named.
   for (let index = 0; index < entries && reader.valid; index++) {
     const step = reader.read();
+    const before = position + Math.max(0, step - 1) * stride;
     sequence += step;
     page += reader.read();
     const blockOffset = page * pageBytes;
     const frameOffset = reader.read() * 8;
-    const isInside = blockOffset >= firstOffset && frameOffset < blockBytesMax && blockOffset + frameOffset < endOffset;
-    if (step === 0 || sequence > lastSequence || !isInside || blockOffset + frameOffset <= position) return false;
+    stride = hasStrides ? reader.read() * 8 : 0;
+    const isInside = blockOffset >= firstOffset && frameOffset < blockBytesMax && blockOffset + frameOffset < endOffset && stride < strideBytesMax;
+    if (step === 0 || sequence > lastSequence || !isInside || blockOffset + frameOffset <= before) return false;
     position = blockOffset + frameOffset;
-    target.restoreEntry(sequence, blockOffset, frameOffset);
+    target.restoreEntry({ sequence, blockOffset, frameOffset, stride });
   }
-  return reader.valid;
+  return reader.valid && position + (lastSequence - sequence) * stride < endOffset;
 }

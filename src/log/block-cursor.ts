@@ -115,14 +115,14 @@ export class BlockCursor {
     this.#kind = isMoved ? frameKind.moved : frameKind.data;
     this.#index = index;
     this.#window = null;
-    this.#startAt(index.firstOffset, index.firstOffset, headerExpected);
+    this.#startAt(index.firstOffset, headerExpected);
   }
 
-  /** The next window: one that begins where the last one ended, or anywhere else with the block that it begins in. */
-  take(window: Window, jump: { readonly blockOffset: number } | null): void {
-    if (jump !== null) {
+  /** The next window: one that begins where the last one ended, or, with `isJump`, at a frame anywhere else. */
+  take(window: Window, isJump: boolean): void {
+    if (isJump) {
       this.#open = null;
-      this.#startAt(window.start, jump.blockOffset, blockUnknown);
+      this.#startAt(window.start, blockUnknown);
       this.#window = window;
     } else this.#window = this.#window === null ? window : joinWindows(this.#window, Math.min(this.position, window.start), window);
   }
@@ -135,7 +135,7 @@ export class BlockCursor {
 
   /** Gives up what stands between the position and the window's end. */
   skipWindow(): void {
-    if (this.#window !== null && this.position < this.#window.end) this.#startAt(this.#window.end, this.#window.end, blockUnknown);
+    if (this.#window !== null && this.position < this.#window.end) this.#startAt(this.#window.end, blockUnknown);
     this.#open = null;
   }
 
@@ -154,18 +154,18 @@ export class BlockCursor {
     }
   }
 
-  #startAt(position: number, blockOffset: number, block: BlockView): void {
+  #startAt(position: number, block: BlockView): void {
     this.position = position;
     this.#verifiedEnd = position;
     this.#block = block;
-    this.#enterEpoch(blockOffset);
+    this.#enterEpoch(position);
   }
 
-  #enterEpoch(blockOffset: number): void {
+  #enterEpoch(offset: number): void {
     const index = this.#index as SegmentIndex;
     this.#epochEnd = Number.POSITIVE_INFINITY;
     this.#epochsSeen = index.epochs.length;
-    const behind = index.epochsUpTo(blockOffset);
+    const behind = index.epochsUpTo(offset);
     const next = index.epochs[behind];
     if (next !== undefined) this.#epochEnd = next.offset;
     const epoch = index.epochs[behind - 1]?.epoch ?? 0;
@@ -182,7 +182,7 @@ export class BlockCursor {
   /** Moves over a header, or verifies the frames from the position on. Null: look again. */
   #verifyMore(window: Window): CursorOutcome | null {
     this.#seeNewEpoch();
-    if (this.#block.kind !== "frames" && this.position === this.#epochEnd) this.#startAt(this.position, this.position, headerExpected);
+    if (this.#block.kind !== "frames" && this.position === this.#epochEnd) this.#startAt(this.position, headerExpected);
     const block = this.#block;
     if (block.kind === "header") return this.#readHeader(window);
     const framesEnd = Math.min(block.kind === "frames" ? block.dataEnd : this.#epochEnd, window.end);

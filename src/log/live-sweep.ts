@@ -8,7 +8,7 @@ import { runsOf } from "../core/live-bytes.js";
 import { lastLive } from "../core/living-segment.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
-import { countUpTo, entryDistanceBytes } from "../core/segment-runs.js";
+import { countUpTo, entryDistanceBytes, exactPosition } from "../core/segment-runs.js";
 import { merged, without, type SequenceRange } from "../core/sequence-ranges.js";
 import { blockHeaderBytes, decodeBlockHeader, pageBytes } from "../format/block.js";
 import { frameBytes, frameFlag, frameFlagsOf, frameHeaderBytes, frameKind, frameKindOf, framePartition, framePayloadBytes, frameSequence, frameTime, movedTimeBytes, movedTimeOf } from "../format/frame.js";
@@ -138,15 +138,17 @@ export class LiveSweep {
     }
   }
 
-  /** Where wanted records begin, in whole blocks: each of them less than `entryDistanceBytes` behind an entry of its run. */
+  /** Where wanted records begin, in whole blocks. */
   #stretchesOf(index: SegmentIndex): Stretch[] {
     const stretches: Stretch[] = [];
     for (const { id, run } of runsOf(index)) {
       const wanted = this.#wanted.get(id);
       for (let at = 0; wanted !== undefined && at < run.entryCount; at++) {
-        const { sequence, blockOffset, frameOffset } = run.entry(at);
+        const place = run.entry(at);
         const last = at + 1 < run.entryCount ? run.entry(at + 1).sequence - 1 : run.lastSequence;
-        if (wanted.overlaps(sequence, last)) stretches.push({ from: blockOffset, to: Math.min(index.endOffset, alignUp(blockOffset + frameOffset + entryDistanceBytes, pageBytes)) });
+        if (!wanted.overlaps(place.sequence, last)) continue;
+        const lastPosition = exactPosition(place, last) ?? place.blockOffset + place.frameOffset + entryDistanceBytes;
+        stretches.push({ from: place.blockOffset, to: Math.min(index.endOffset, alignUp(lastPosition + 1, pageBytes)) });
       }
     }
     stretches.sort((a, b) => a.from - b.from);

@@ -1,8 +1,8 @@
 // One record by one short read: the way that nearly every `get` goes. Hot: see `ringwall bench read`, `ringwall bench fio`.
 //
-// The record is read from the last index entry in front of it up to where it should end, and each frame in between is verified, as always. Whatever
-// is not as it should be is left to the walk (read-walk.ts), which begins anew and knows what it means: damage, a record that is
-// longer than thought or in fragments, a segment that is freed meanwhile, a record that is trimmed, truncated or not durable.
+// The record is read from where the index says that it begins, or else from the last index entry in front of it, up to where it should end, and each
+// frame in between is verified, as always. Whatever is not as it should be is left to the walk (read-walk.ts), which begins anew and knows what
+// it means: damage, a record that is longer than thought or in fragments, a segment that is freed meanwhile, a record that is trimmed, truncated or not durable.
 // Never returns a record of which it does not know, after the last wait, that it is durable and alive.
 
 import { RingwallError } from "../base/errors.js";
@@ -57,10 +57,10 @@ async function readStretch(file: SegmentFile, { start, end }: PointStretch, scra
   }
 }
 
-function recordIn({ source, state, sequence, scratch }: PointRequest, { index, isMoved }: RecordHome, { start, end, blockOffset }: PointStretch): LogRecord | null {
+function recordIn({ source, state, sequence, scratch }: PointRequest, { index, isMoved }: RecordHome, { start, end }: PointStretch): LogRecord | null {
   const cursor = new BlockCursor(source, state, sequence);
   cursor.enter(index, isMoved, false);
-  cursor.take({ memory: scratch, base: start, start, end, limit: sequence, cause: undefined }, { blockOffset });
+  cursor.take({ memory: scratch, base: start, start, end, limit: sequence, cause: undefined }, true);
   const records: LogRecord[] = [];
   cursor.collect(records, sequence, 1);
   return records[0] ?? null;

@@ -309,7 +309,7 @@ export class ReadWalk {
     const start = cursor.window?.end ?? cursor.position;
     const wanted = Math.max(outcome.kind === "partial" ? outcome.end : 0, start + (cursor.isInsideRecord ? this.#windowBytes : extensionBytesMin));
     const end = Math.min(wanted, visit.index.endOffset, next === null ? Number.POSITIVE_INFINITY : next.stretch.start);
-    cursor.take(await this.#load(visit, start, end), null);
+    cursor.take(await this.#load(visit, start, end), false);
   }
 
   async #enterFollowing(visit: Visit): Promise<void> {
@@ -322,7 +322,7 @@ export class ReadWalk {
     const isJoined = next.stretch.jump === null || next.stretch.start === this.#cursor.window?.end;
     const leftBytes = isJoined && this.#cursor.window !== null ? this.#cursor.window.end - this.#cursor.position : 0;
     this.#roomBytes = Math.max(this.#roomBytes, Math.min(windowBytesMax, 2 * leftBytes));
-    this.#cursor.take(next.window, isJoined ? null : next.stretch.jump);
+    this.#cursor.take(next.window, !isJoined);
     // Someone who wants a few records should not pay for many: ahead only from the second window on.
     const aheadMax = this.#windowBytes > windowBytesMin ? windowsAheadMax : 0;
     this.#windowBytes = Math.min(windowBytesMax, 2 * this.#windowBytes);

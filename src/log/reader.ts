@@ -77,7 +77,7 @@ export function tailBatches(source: ReadSource, state: PartitionState, options: 
 
 /**
  * One record; undefined when it is not durable yet. Its data are memory of their own. Rejects with RINGWALL_TRIMMED when
- * it was trimmed, and with RINGWALL_DAMAGED when it can't be read. Reads up to some 8 KiB in front of it, never a whole block.
+ * it was trimmed, and with RINGWALL_DAMAGED when it can't be read. Reads nothing in front of it among records of one size, else some 8 KiB at most, never a whole block.
  */
 export async function get(source: ReadSource, state: PartitionState, sequence: number): Promise<LogRecord | undefined> {
   checkSequence("sequence", sequence);

@@ -1,4 +1,4 @@
-// The sparse index of a segment: any record is found at or a short way behind the place it names.
+// The sparse index of a segment: any record is found where its entry's stride says, or at or a short way behind the entry.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { GrowingRuns, type GrowingRun } from "#src/core/growing-runs.js";
 import { inOneGo } from "#src/base/slices.js";
 import { PackedRuns } from "#src/core/packed-runs.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
-import { entryDistanceBytes, type PartitionRun } from "#src/core/segment-runs.js";
+import { entryDistanceBytes, exactPosition, strideSpanBytes, type PartitionRun } from "#src/core/segment-runs.js";
 import { Random } from "../fuzz/random.js";
 
 const blockBytes = 64 * 1024;
@@ -24,20 +24,63 @@ function fill(run: GrowingRun, count: number, bytes: number, firstSequence = 1, 
   return places;
 }
 
-test("the place at or before a record is its own or at most the entry distance in front, whatever the sizes", () => {
+/** Of records at `places`: each is found, and a stride says nothing that is not so. */
+function assertFound(run: PartitionRun, places: ReadonlyMap<number, number>): void {
+  for (const [sequence, position] of places) {
+    const place = run.entry(run.entryAtOrBefore(sequence));
+    const found = place.blockOffset + place.frameOffset;
+    assert.ok(place.sequence <= sequence);
+    assert.equal(places.get(place.sequence), found);
+    const exact = exactPosition(place, sequence);
+    if (exact === null) assert.ok(position - found < entryDistanceBytes, `record ${sequence}: ${position - found}`);
+    else assert.equal(exact, position, `record ${sequence}`);
+  }
+}
+
+test("records of one size: their entry says where each of them is, and there is one in 64 KiB; from 8 KiB on each has its own", () => {
   for (const bytes of [24, 1000, 5000, entryDistanceBytes, 3 * entryDistanceBytes]) {
     const run = new SegmentIndex(1, 0, 4096).run(1);
     const places = fill(run, 500, bytes);
-    for (const [sequence, position] of places) {
-      const place = run.entry(run.entryAtOrBefore(sequence));
-      assert.ok(place.sequence <= sequence);
-      const found = place.blockOffset + place.frameOffset;
-      assert.equal(places.get(place.sequence), found);
-      assert.ok(position - found < entryDistanceBytes, `${bytes}: ${position - found}`);
-    }
-    assert.ok(run.entryCount <= Math.ceil((500 * bytes) / entryDistanceBytes) + 1, "sparse");
+    assertFound(run, places);
+    for (const sequence of places.keys()) assert.notEqual(exactPosition(run.entry(run.entryAtOrBefore(sequence)), sequence), null, `record ${sequence} of ${bytes} bytes`);
+    assert.ok(run.entryCount <= (bytes < entryDistanceBytes ? Math.ceil((500 * bytes) / strideSpanBytes) + 1 : 500), `${run.entryCount} entries of ${bytes} bytes`);
     assert.equal(run.entryAtOrBefore(0), -1);
     assert.equal(run.entryAtOrBefore(10_000), run.entryCount - 1);
+  }
+});
+
+test("a stride ends where a record lies elsewhere: far behind its entry it stays, near to it there is none", () => {
+  const at = (positions: readonly number[]): unknown[] => {
+    const run = new SegmentIndex(1, 0, 4096).run(1);
+    positions.forEach((position, index) => { run.note(index + 1, 0, position, 10, 1); });
+    assertFound(run, new Map(positions.map((position, index) => [index + 1, position])));
+    return Array.from({ length: run.entryCount }, (_, entry) => [run.entry(entry).sequence, run.entry(entry).stride]);
+  };
+  // Its own entry, one more, and then blocks.
+  assert.deepEqual(at([4160]), [[1, 0]]);
+  assert.deepEqual(at([4160, 5160]), [[1, 1000]]);
+  assert.deepEqual(at([4160, 5160, 6160, 8256, 9256]), [[1, 1000], [4, 1000]]);
+  // In front of a block's first record another frame.
+  assert.deepEqual(at([4200, 5200, 8256, 9256]), [[1, 1000], [3, 1000]]);
+  // Another size, at once and later; the last one of a stride may be of any.
+  assert.deepEqual(at([4160, 5160, 6168, 7168]), [[1, 0]]);
+  assert.deepEqual(at([4160, 5160, 6160, 7160, 8160, 9168, 10_168]), [[1, 1000], [6, 1000]]);
+  assert.deepEqual(at([4160, 5160, 7160, 12_352, 20_352]), [[1, 0], [4, 8000]]);
+  // Every span has an entry, but one right in front of it.
+  assert.deepEqual(at([64_064, 65_064, 66_064, 67_064]), [[1, 1000]]);
+  assert.deepEqual(at([60_064, 62_064, 64_064, 66_064, 68_064]), [[1, 2000], [4, 2000]]);
+});
+
+test("records that are missing end a stride, also where the next one lies as if it went on", () => {
+  for (const [positions, entries] of [
+    [[[1, 4160], [2, 5160], [3, 6160], [5, 7160], [6, 8160]], [[1, 0]]],
+    [[[1, 4160], [2, 6160], [3, 8160], [5, 10_160], [6, 12_160]], [[1, 0]]],
+    [[[1, 4160], [2, 6160], [3, 8160], [5, 12_352], [6, 14_352]], [[1, 0], [5, 2000]]],
+  ] as const) {
+    const run = new SegmentIndex(1, 0, 4096).run(1);
+    for (const [sequence, position] of positions) run.note(sequence, 0, position, 10, 1);
+    assertFound(run, new Map(positions));
+    assert.deepEqual(Array.from({ length: run.entryCount }, (_, entry) => [run.entry(entry).sequence, run.entry(entry).stride]), entries);
   }
 });
 
@@ -51,16 +94,18 @@ test("counts, times and the range of a run", () => {
 test("truncate forgets what is above, at every place, and a search never starts at a dead record", () => {
   for (let after = 0; after <= 101; after++) {
     const run = new SegmentIndex(1, 0, 4096).run(1);
-    fill(run, 100, 3000);
+    const places = fill(run, 100, 3000);
     run.truncate(after);
     assert.deepEqual([run.firstSequence, run.lastSequence], after === 0 ? [0, 0] : [1, Math.min(after, 100)]);
     for (let index = 0; index < run.entryCount; index++) assert.ok(run.entry(index).sequence <= after);
+    assertFound(run, new Map([...places].filter(([sequence]) => sequence <= after)));
     assert.equal(run.records, 100, "records ever written");
     const position = 4096 + 100 * 3000;
     const next = Math.min(after, 100) + 1;
     run.note(next, position, 0, 10, 5000);
-    assert.deepEqual(run.entry(run.entryAtOrBefore(next)), { sequence: next, blockOffset: position, frameOffset: 0 });
+    assert.deepEqual(run.entry(run.entryAtOrBefore(next)), { sequence: next, blockOffset: position, frameOffset: 0, stride: 0 });
     assert.equal(run.lastSequence, next);
+    assertFound(run, new Map([...places].filter(([sequence]) => sequence < next)).set(next, position));
   }
 });
 
@@ -80,7 +125,7 @@ test("many runs, filled in turn, truncated and packed, are those of a plain list
   const keys = Array.from({ length: 300 }, () => 1 + random.below(2 ** random.pick([9, 20, 32]) - 1));
   let position = 4096;
   for (let step = 0; step < 20_000; step++) {
-    const key = random.pick(keys);
+    const key = step % 100 < 60 ? keys[step % 3]! : random.pick(keys);
     const list = lists.get(key) ?? [];
     lists.set(key, list);
     if (random.below(50) === 0) {
@@ -89,26 +134,24 @@ test("many runs, filled in turn, truncated and packed, are those of a plain list
       while (list.length > 0 && list.at(-1)!.sequence > after) list.pop();
       continue;
     }
-    const bytes = 8 * random.below(3 * entryDistanceBytes / 8);
+    const bytes = random.pick([1000, 1000, 1000, 8 * random.below(random.pick([50, 3 * entryDistanceBytes / 8]))]);
     const sequence = (list.at(-1)?.sequence ?? 0) + 1;
     index.run(key).note(sequence, position - (position % blockBytes), position % blockBytes, bytes, step);
     list.push({ sequence, position });
     position += 24 + bytes;
   }
   const growing = shown(index.runs);
+  let strides = 0;
   assert.deepEqual([...index.runs.keys()], [...lists.keys()].sort((a, b) => a - b));
   index.pack();
   assert.deepEqual(shown(index.runs), growing);
   for (const [key, list] of lists) {
     const run = index.runs.get(key)!;
     assert.deepEqual([run.firstSequence, run.lastSequence], list.length === 0 ? [0, 0] : [1, list.length]);
-    for (const { sequence, position: wanted } of list) {
-      const place = run.entry(run.entryAtOrBefore(sequence));
-      const found = place.blockOffset + place.frameOffset;
-      assert.equal(list[place.sequence - 1]?.position, found);
-      assert.ok(place.sequence === sequence || wanted - found < entryDistanceBytes);
-    }
+    assertFound(run, new Map(list.map(({ sequence, position: wanted }) => [sequence, wanted])));
+    for (let entry = 0; entry < run.entryCount; entry++) if (run.entry(entry).stride > 0) strides++;
   }
+  assert.ok(strides > 100, `${strides} strides`);
   assert.deepEqual([index.runs.get(2 ** 32 - 1), index.runs.get(0)], [undefined, undefined]);
   assert.throws(() => index.run(1), { name: "RingwallAssertionError" });
 });

@@ -185,8 +185,8 @@ test("index header, and a body as the document describes it", () => {
     "body bytes": bytes.length - 128, runs: 3, epochs: 1, voids: 1, flags: 1,
   });
   const varint = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)]);
-  const fresh = [10, 200, 1, 2, 13, 10, 5, 1, 200, 1, 8];
-  const moved = [1, 7, 0, 1, 10, 16, 0, 1, 7, 1, 25, 0, 3, 0, 1, 11, 16, 0, 1, 3, 1, 50];
+  const fresh = [10, 200, 1, 2, 13, 10, 5, 3, 200, 1, 8, 5];
+  const moved = [1, 7, 0, 1, 10, 16, 0, 2, 7, 1, 25, 0, 3, 0, 1, 11, 16, 0, 2, 3, 1, 50];
   const body = [1, 2, 4300, 40, ...fresh, ...moved].flatMap(varint);
   assert.deepEqual([...bytes.subarray(128)], body);
 });

@@ -28,6 +28,8 @@ function small(): SegmentIndex {
   index.noteBlock(12288, 64 * 1024, 101, 4, 0xffffffff);
   index.run(5).note(2 ** 52, 12288, 40_064, 1, baseTime + 9);
   index.run(70_000).note(1, 12288, 104, 0, baseTime + 2 ** 31);
+  for (let count = 1; count <= 20; count++) index.run(80).note(count, 12288, 20_000 + count * 1048, 1000, baseTime);
+  for (let count = 21; count <= 40; count++) index.run(80).note(count, 12288, 45_000 + count * 48, 20, baseTime);
   index.run(9).note(4, 12288, 200, 0, baseTime + 10);
   index.run(9).truncate(3);
   index.voids.push({ from: 12352, to: 12392 }, { from: 4160, to: 4200 });
@@ -40,13 +42,14 @@ test("everything in the index comes back", () => {
   assert.ok(back !== null);
   assert.deepEqual(back.epochs, index.epochs);
   assert.deepEqual(back.voids, [...index.voids].reverse());
-  assert.deepEqual([...back.runs.keys()], [5, 9, 70_000]);
+  assert.deepEqual([...back.runs.keys()], [5, 9, 80, 70_000]);
   for (const [partition, run] of index.runs) {
     const stored: PartitionRun = back.runs.get(partition)!;
     for (const field of ["firstSequence", "lastSequence", "records", "payloadBytes", "firstTime", "lastTime"] as const) assert.equal(stored[field], run[field], field);
     assert.equal(back.runs.get(partition)!.entryCount, run.entryCount);
     for (let entry = 0; entry < run.entryCount; entry++) assert.deepEqual(back.runs.get(partition)!.entry(entry), run.entry(entry));
   }
+  assert.deepEqual([0, 1].map((entry) => index.runs.get(80)!.entry(entry).stride), [1048, 48]);
   const { segment, baseTime: time, firstOffset, endOffset, firstBlock, lastBlock, lastChecksum } = back;
   assert.deepEqual([segment, time, firstOffset, endOffset, firstBlock, lastBlock, lastChecksum], [7, baseTime, 4096, 12288 + 65536, 100, 101, 0xffffffff]);
 });
@@ -61,7 +64,7 @@ test("moved records come back, stretch by stretch, also where sequences go back"
   const known = (of: SegmentIndex): unknown => [...of.moved].map(([id, stretches]) => [id, stretches.map((stretch) => ({ ...stretch })), stretches.map((stretch) => stretch.entry(0))]);
   assert.deepEqual(known(back), known(index));
   assert.deepEqual(back.moved.get(5)!.map(({ firstSequence, lastSequence }) => [firstSequence, lastSequence]), [[7, 9], [3, 4], [20, 20], [8, 8]]);
-  assert.deepEqual([...back.runs.keys()], [5, 9, 70_000]);
+  assert.deepEqual([...back.runs.keys()], [5, 9, 80, 70_000]);
 });
 
 test("the header alone tells log, lane, last epoch and newest record", () => {
@@ -104,8 +107,8 @@ test("what no segment holds is refused, under good checksums: places outside it 
   index.noteBlock(4096, 131_072, 100, 3, 1);
   for (let sequence = 1; sequence <= 2; sequence++) index.run(5).note(sequence, 4096, 64 + sequence * 40_000, 1, baseTime);
   const good = inOneGo(encodeIndexFile(index, uuid, 31));
-  // Epoch: 1 page, number. Run: key, first, more, records, bytes, times, entries; each entry: sequence, page, place.
-  const sound = [1, 3, 10, 1, 1, 2, 2, 0, 0, 2, 1, 1, 5008, 1, 0, 10_008];
+  // Epoch: 1 page, number. Run: key, first, more, records, bytes, times, twice the entries; each entry: sequence, page, place.
+  const sound = [1, 3, 10, 1, 1, 2, 2, 0, 0, 4, 1, 1, 5008, 1, 0, 10_008];
   const decoded = (numbers: readonly number[]): SegmentIndex | null => {
     const bytes = Buffer.concat([good.subarray(0, indexHeaderBytes), varints(numbers)]);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -120,6 +123,16 @@ test("what no segment holds is refused, under good checksums: places outside it 
     [0, 0], [0, 2], [0, 100], [1, 2 ** 32], [2, 0], [2, 1], [2, 2 ** 33], [2, 2 ** 33 + 1], [3, 2 ** 52], [4, 2 ** 52], [4, 0], [7, 2 ** 52], [8, 2 ** 52], [10, 0], [10, 9], [11, 0], [11, 40], [12, 10_008], [12, 2 ** 21], [13, 0], [13, 2], [14, 40], [15, 5008], [15, 2 ** 40],
   ];
   for (const [at, value] of wrong) assert.equal(decoded(sound.map((number, index) => (index === at ? value : number))), null, `number ${String(at)} is ${String(value)}`);
+  // With strides: of 9 records of which the second entry has 4. Up to the next entry and to the segment's end there is room for so much and no more.
+  const strided = (first: number, second: number): number[] => [1, 3, 10, 1, 8, 9, 9, 0, 0, 5, 1, 1, 64, first, 5, 0, 564, second];
+  for (const [first, second, isSound] of [[0, 0, true], [124, 1023, true], [125, 0, false], [124, 1024, false]] as const) {
+    const read = decoded(strided(first, second));
+    assert.equal(read !== null, isSound, `strides ${String(first)} and ${String(second)}`);
+    if (read !== null) assert.deepEqual([0, 1].map((entry) => read.runs.get(5)!.entry(entry).stride), [8 * first, 8 * second]);
+  }
+  const late = (place: number): number[] => [1, 3, 10, 1, 1, 2, 2, 0, 0, 3, 1, 1, place, 100];
+  assert.notEqual(decoded(late(16_283)), null);
+  assert.equal(decoded(late(16_284)), null);
 });
 
 test("100 000 partitions and a million entries: below 12 bytes an entry", () => {

@@ -231,7 +231,7 @@ test("truncations that a new look at the disk brings again end no tail, and a ne
   await fill(builder, orders, 10);
   for (const [id, run] of stale.runs) {
     fresh.restoreRun(id, run);
-    for (const { sequence, blockOffset, frameOffset } of Array.from({ length: run.entryCount }, (_, entry) => run.entry(entry))) fresh.restoreEntry(sequence, blockOffset, frameOffset);
+    for (let entry = 0; entry < run.entryCount; entry++) fresh.restoreEntry(run.entry(entry));
   }
   stale.truncate(orders.id, 100);
   await builder.cut(false);
