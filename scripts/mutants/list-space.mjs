@@ -30,13 +30,13 @@ export const space = [
   {
     name: "trim resolves when it is placed",
     breaks: "`trim` and `truncate` resolve before their control record is durable.",
-    edits: [{ file: "src/log/placer.ts", find: "block.touch(state);\n    block.addWaiter(resolve, 0);", replace: "block.touch(state);\n    resolve(0);" }],
+    edits: [{ file: "src/log/placer.ts", find: "emptyBytes);\n    block.touch(state);\n    block.addWaiter(resolve, 0);", replace: "emptyBytes);\n    block.touch(state);\n    resolve(0);" }],
     catchers: [cut("dsync, trims")],
   },
   {
     name: "drop resolves when it is placed",
     breaks: "`drop` resolves before its control record is durable: a power loss brings the partition back, beside what took its name.",
-    edits: [{ file: "src/log/placer.ts", find: "this.#tail.lowerTouched(state, 0);\n    block.addWaiter(resolve, 0);", replace: "this.#tail.lowerTouched(state, 0);\n    resolve(0);" }],
+    edits: [{ file: "src/log/placer.ts", find: "this.#tail.lowerTouched(state, 0);\n    block.touch(state);\n    block.addWaiter(resolve, 0);", replace: "this.#tail.lowerTouched(state, 0);\n    block.touch(state);\n    resolve(0);" }],
     catchers: [placed("a drop resolves when it is durable")],
   },
   {

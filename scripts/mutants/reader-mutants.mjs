@@ -53,7 +53,7 @@ export const readerMutants = [
   {
     name: "a name that came back is not looked up",
     breaks: "Who waited for the next partition of a name whose drop was refused goes on without the partition that has it.",
-    edits: [{ file: "src/log/lane-partition.ts", find: 'state.life !== "kept" || state.id === 0)', replace: 'state.life !== "kept")' }, { file: "src/log/lane-partition.ts", find: "this.#home.unborn.get(this.name)?.drop();", replace: "" }],
+    edits: [{ file: "src/log/lane-partition.ts", find: 'state.life !== "kept" || state.id === 0)', replace: 'state.life !== "kept")' }, { file: "src/log/lane-partition.ts", find: "waited?.drop();", replace: "" }],
     catchers: [{ test: "log/disk-full.test", name: "a drop that is refused" }],
   },
   {
@@ -121,5 +121,11 @@ export const readerMutants = [
     breaks: "An index file whose strides lead into the next entry's records, or out of the segment, counts.",
     edits: [{ file: "src/format/index-file.ts", find: "const before = position + Math.max(0, step - 1) * stride;", replace: "const before = position;" }],
     catchers: [{ test: "format/index-file.test" }],
+  },
+  {
+    name: "tails are not told of a drop",
+    breaks: "Who waits for records of a partition that is dropped goes on waiting.",
+    edits: [{ file: "src/log/placer.ts", find: "this.#tail.lowerTouched(state, 0);\n    block.touch(state);", replace: "this.#tail.lowerTouched(state, 0);" }],
+    catchers: [{ test: "log/durable-waiters.test", name: "hears of its record" }],
   },
 ];

@@ -179,8 +179,8 @@ export class PartitionTable {
     this.#nameBytes -= checkpointEntryBytesMax(state.name.length * 3, 0);
   }
 
-  /** It was not dropped after all: one that was reserved under its name meanwhile has nothing. */
-  keepName(state: PartitionState): void {
+  /** It was not dropped after all: one that was reserved under its name meanwhile has nothing, and is returned. */
+  keepName(state: PartitionState): PartitionState | undefined {
     const other = this.#byName.get(state.name);
     if (other !== undefined) {
       this.releaseName(other);
@@ -188,6 +188,7 @@ export class PartitionTable {
     }
     state.life = "kept";
     this.reserve(state.name, state);
+    return other;
   }
 
   /** Nothing is left of the partition, and its id is not given out again. */

@@ -192,8 +192,11 @@ export class LanePartition implements Partition {
 
   /** The partition has its name back: who waits for another of that name waits for nothing. */
   #forgetUnborn(): void {
-    this.#home.unborn.get(this.name)?.drop();
-    this.#home.unborn.delete(this.name);
+    const { unborn, writer } = this.#home;
+    const waited = unborn.get(this.name);
+    unborn.delete(this.name);
+    waited?.drop();
+    writer?.shelf.handleChanged([waited], 1);
   }
 
   /** The lane's view of the partition, for `log.write`. */

@@ -105,7 +105,7 @@ export class Lane {
         this.shelf.setCurrent(index);
         this.#timers.armAge();
       },
-      onSegmentDone: (segment) => { this.#seal(segment); }, onFailure: (error) => { this.handleFailure(error); },
+      onSegmentDone: (segment) => { this.#seal(segment); }, onChanged: (states, count) => { this.shelf.handleChanged(states, count); }, onFailure: (error) => { this.handleFailure(error); },
     });
     this.#placer = new Placer(this.#tail, this.table, this.stats);
     this.small = new SmallGroup(this.#placer, {
@@ -303,7 +303,7 @@ export class Lane {
     this.#demandOpen();
     state.life = "dropping";
     this.table.releaseName(state);
-    await this.#inQueue((resolve) => ({ kind: "drop", state, undo: () => { this.table.keepName(state); }, resolve }));
+    await this.#inQueue((resolve) => ({ kind: "drop", state, undo: () => { this.shelf.handleChanged([this.table.keepName(state)], 1); }, resolve }));
     this.#reclaim?.handleDrop(state);
   }
 
@@ -496,7 +496,6 @@ export class Lane {
       return;
     }
     if (!this.#tail.handleWritten(token)) return;
-    this.shelf.notifyDurable();
     this.#settle();
     if (this.#tail.uncovered) this.#timers.armBeacon();
   }

@@ -117,6 +117,7 @@ export class Placer {
     this.#tail.putFrame(block, kindBits(frameKind.drop), state.id, 0, emptyBytes);
     this.#table.drop(state);
     this.#tail.lowerTouched(state, 0);
+    block.touch(state);
     block.addWaiter(resolve, 0);
     return true;
   }

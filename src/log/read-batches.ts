@@ -221,6 +221,7 @@ export class RecordBatches implements AsyncGenerator<readonly LogRecord[], undef
       if (!this.#options.isTail || walk.isComplete) return null;
       // 1. the walk finds nothing to read; 2. what it has given is truncated; 3. the wait begins, knows that truncation, and never ends.
       if (walk.isOutdated) continue;
+      walk.rest();
       await this.#source.durableBeyond(this.#state, walk.expected - 1, this.#wake.signal);
     }
   }
@@ -312,6 +313,8 @@ export class Records implements AsyncGenerator<LogRecord, undefined, undefined> 
       this.#at++;
       return { done: false, value };
     }
+    // A tail may wait for long: what was given is not kept meanwhile.
+    this.#batch = [];
     const result = await this.#batches.next();
     if (result.done === true) return end;
     this.#batch = result.value;

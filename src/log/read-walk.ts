@@ -166,6 +166,11 @@ export class ReadWalk {
     return taken;
   }
 
+  /** Nothing more is there for now: the window was read to its end, and thousands of tails may wait. */
+  rest(): void {
+    this.#cursor.dropWindow();
+  }
+
   /** Waits for what is under way and gives the file back. */
   async close(): Promise<void> {
     await this.#leave();
@@ -347,7 +352,9 @@ export class ReadWalk {
   }
 
   #load(visit: Visit, start: number, end: number): Promise<Window> {
-    return loadWindow(visit.file, { start, end, limit: this.#state.durableSequence, roomBytes: this.#roomBytes });
+    // The first window has nothing in front of it.
+    const roomBytes = this.#cursor.window === null ? 0 : this.#roomBytes;
+    return loadWindow(visit.file, { start, end, limit: this.#state.durableSequence, roomBytes });
   }
 
   /** Records from `expected` to `last` are not to be had: says why. Returns only when looking again may find them elsewhere. */

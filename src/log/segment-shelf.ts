@@ -128,9 +128,9 @@ export class SegmentShelf implements ReadSource {
     return Promise.resolve(false);
   }
 
-  /** Hot: once per horizon move. */
-  notifyDurable(): void {
-    if (this.#waiters.size > 0) this.#waiters.notify();
+  /** Of the first `count` partitions more is durable, or something is gone. Hot: once per block. */
+  handleChanged(states: readonly (PartitionState | undefined)[], count: number): void {
+    this.#waiters.handleChanged(states, count);
   }
 
   fail(error: Error): void {

@@ -35,6 +35,8 @@ export interface TailOptions {
   readonly onSegment: (index: SegmentIndex) => void;
   /** A segment that the lane left behind is durable, and every group that begins in it. */
   readonly onSegmentDone: (segment: LaneSegment) => void;
+  /** Of the first `count` partitions more is durable, or something is gone. Hot: once per block. */
+  readonly onChanged: (states: readonly (PartitionState | undefined)[], count: number) => void;
   /** Something that must not happen. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -459,6 +461,7 @@ export class Tail {
       (block.touched[index] as PartitionState).durableSequence = block.touchedSequences[index] as number;
     }
     block.releaseWaiters();
+    this.#options.onChanged(block.touched, block.touchedCount);
     block.clear();
     this.#free.push(block);
   }
