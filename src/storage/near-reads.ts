@@ -16,7 +16,10 @@ const nearBytesMax = 64 * 1024;
 const nearCountMax = 32;
 const nearMillis = 0.2;
 const readMillis = 2;
-/** After so many in a row that were not there soon, none is waited for in this way for a while: an old kernel, a slow device. */
+/**
+ * Given up so many times in a row, with all that were asked for, none is waited for in this way for a while: an old kernel, a slow device.
+ * Once is no sign: 16 at once meet each moment in which the device gives nothing to anybody.
+ */
 const latesMax = 4;
 const restMillis = 100;
 
@@ -84,7 +87,7 @@ export class NearReads {
     const isOver = now > this.#until;
     const late = this.#pending.filter(({ until }) => isOver || now > until);
     this.#pending = this.#pending.filter(({ until }) => !isOver && now <= until);
-    this.#lates += late.length;
+    this.#lates++;
     if (this.#lates >= latesMax) this.#restsUntil = now + restMillis;
     for (const { request, resolve, reject } of late) this.#behind(request).then(resolve, reject);
   }
