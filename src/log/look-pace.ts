@@ -14,6 +14,8 @@ const heartbeatMs = 250;
 /** So many looks in a row that found what the watch did not announce. */
 const unannouncedMax = 3;
 const failedLooksMax = 5;
+/** A look that took an hour, for the process was stopped, or a clock that goes back by one, must not make readers wait for hours. */
+const pauseMsMax = 5000;
 
 export interface LookPaceOptions {
   readonly clock: Clock;
@@ -67,7 +69,7 @@ export class LookPace {
   #lookIn(ms: number, isHeartbeat: boolean): void {
     if (this.#closed) return;
     const { clock } = this.#options;
-    const delay = Math.max(ms, this.#earliest - clock.now());
+    const delay = Math.max(ms, Math.min(pauseMsMax, this.#earliest - clock.now()));
     this.#waiting = { kind: "timer", isHeartbeat, cancel: clock.after(delay, () => { void this.#look(isHeartbeat); }, true) };
   }
 
