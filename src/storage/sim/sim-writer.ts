@@ -138,11 +138,12 @@ export class SimWriter implements BlockWriter {
     const operation: DiskOperation = { abandon: (random) => { writeSome(inode, write.bytes, write.position, random); } };
     machine.begin(this.#owner, operation);
     if (machine.strikes("stuck")) return;
-    if (machine.strikes("short")) {
-      const part = machine.random.below(write.bytes.length / sectorBytes) * sectorBytes;
-      machine.loop.schedule(this.#owner, machine.latency() / 2, () => { inode.write(write.bytes.subarray(0, part), write.position); });
-    }
-    machine.loop.schedule(this.#owner, machine.latency(), () => { this.#land(write, inode, operation); });
+    const part = machine.strikes("short") ? machine.random.below(write.bytes.length / sectorBytes) * sectorBytes : 0;
+    const micros = machine.latency();
+    // Never behind the whole, as no device does: 1. a block is written and trimmed; 2. its file becomes the next segment, and is
+    // written; 3. the first part of the old block lands in it.
+    if (part > 0) machine.loop.schedule(this.#owner, micros / 2, () => { inode.write(write.bytes.subarray(0, part), write.position); });
+    machine.loop.schedule(this.#owner, micros, () => { this.#land(write, inode, operation); });
   }
 
   /** The device carries the write out. */
