@@ -84,8 +84,32 @@ export const space = [
   {
     name: "twice the disk that the factor allows",
     breaks: "Live records are moved later than the factor says: disk use grows beyond what is stated.",
-    edits: [{ file: "src/log/reclaim.ts", find: "used > reclaim.factor * live +", replace: "used > 2 * reclaim.factor * live +" }],
-    catchers: [{ test: "sim/reclaim-bound.test" }],
+    edits: [{ file: "src/log/reclaim.ts", find: "return used - (reclaim?.factor ?? 0) * live -", replace: "return used - 2 * (reclaim?.factor ?? 0) * live -" }],
+    catchers: [{ test: "sim/reclaim-bound.test", name: "whatever the pattern" }],
+  },
+  {
+    name: "writers outrun reclaim",
+    breaks: "Writers are never held: while they append faster than records are moved, disk use grows beyond what is promised.",
+    edits: [{ file: "src/log/writer-allowance.ts", find: "const isHeld = this.#upTo <= this.#appended;", replace: "const isHeld = false;" }],
+    catchers: [{ test: "sim/reclaim-bound.test", name: "while writers append" }],
+  },
+  {
+    name: "writers run on beyond the bound",
+    breaks: "Writers keep their pace however much disk is used.",
+    edits: [{ file: "src/log/reclaim.ts", find: "this.#allowance.give(0);", replace: "this.#allowance.give(chunkBytes);" }],
+    catchers: [{ test: "sim/reclaim-bound.test", name: "while writers append" }],
+  },
+  {
+    name: "copies behind held records",
+    breaks: "Copies wait in the queue behind records that wait for them.",
+    edits: [{ file: "src/log/lane.ts", find: "placedBytes: 0, resolve }), \"pushFirst\")", replace: "placedBytes: 0, resolve }), \"push\")" }],
+    catchers: [{ test: "sim/reclaim-bound.test", name: "while writers append" }],
+  },
+  {
+    name: "moved without a pause",
+    breaks: "Nothing is left to others while records are moved and nobody writes here.",
+    edits: [{ file: "src/log/reclaim.ts", find: "?? idleBytesPerSecond);", replace: "?? 100 * idleBytesPerSecond);" }],
+    catchers: [{ test: "sim/reclaim-bound.test", name: "while nobody writes" }],
   },
   {
     name: "freed without copies",

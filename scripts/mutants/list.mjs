@@ -76,8 +76,8 @@ const writing = [
     name: "close does not wait for what is in flight",
     breaks: "`close` says in the superblock that the lane is closed while its last blocks are on their way.",
     edits: [
-      { file: "src/log/lane.ts", find: "await this.#until(() => this.#isQuiet());", replace: "" },
-      { file: "src/log/lane.ts", find: "await this.#until(() => this.#tail.commit.inFlight === 0);", replace: "" },
+      { file: "src/log/lane.ts", find: "await this.#conditions.wait(() => this.#isQuiet());", replace: "" },
+      { file: "src/log/lane.ts", find: "await this.#conditions.wait(() => this.#tail.commit.inFlight === 0);", replace: "" },
     ],
     catchers: [cut("dsync, appends")],
   },

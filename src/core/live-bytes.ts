@@ -16,6 +16,8 @@ export class LiveBytes {
   /** Of all segments that are counted. */
   used = 0;
   live = 0;
+  /** How many segments these are of. */
+  count = 0;
   /** Ascending. */
   readonly #segments: LivingSegment[] = [];
 
@@ -39,11 +41,15 @@ export class LiveBytes {
     const segment = new LivingSegment(index.segment, index.goesOn, index.runs.size + stretches);
     this.#insert(segment);
     const weight = yield* weighed(index);
-    const share = index.endOffset / weight;
+    // What a group of the segment before takes here can't be freed without it, and is counted neither as used nor as alive.
+    const isLinked = this.#find(index.segment - 1)?.goesOn === true;
+    const used = isLinked ? Math.max(1, Math.min(index.endOffset, weight)) : index.endOffset;
+    const share = used / weight;
     const counting = index.moved.size === 0 ? this.#countFresh(segment, index, table, share) : this.#countAll(segment, index, table, share);
     if (!(yield* counting)) return;
-    segment.used = index.endOffset;
+    segment.used = used;
     this.used += segment.used;
+    this.count++;
   }
 
   /** These are false when the segment was freed meanwhile. */
@@ -84,6 +90,7 @@ export class LiveBytes {
     if (freed === undefined) return;
     this.live -= freed.live;
     this.used -= freed.used;
+    if (freed.used > 0) this.count--;
     this.#segments.splice(this.#segments.indexOf(freed), 1);
   }
 
@@ -105,6 +112,25 @@ export class LiveBytes {
   /** The partition was truncated. */
   handleTruncate(state: PartitionState): void {
     for (const segment of this.#segments) this.live += segment.truncate(state);
+  }
+
+  /**
+   * How many bytes may be appended for each byte that is moved, until all of it has been moved once, so that use never grows by more than
+   * `room`: segments go from the head on, each once what lives in it was moved. Those up to `last` go together; `moved` of them is done.
+   */
+  pace(room: number, { last, moved }: { readonly last: number; readonly moved: number } = { last: 0, moved: 0 }): number {
+    let pace = Number.POSITIVE_INFINITY;
+    let live = -moved;
+    let dead = 0;
+    let freed = 0;
+    for (const segment of this.#segments) {
+      if (segment.used === 0) continue;
+      live += segment.live;
+      if (live > 0) pace = Math.min(pace, (room + freed) / live);
+      dead += segment.used - segment.live;
+      if (segment.segment >= last) freed = dead;
+    }
+    return pace;
   }
 
   #find(segment: number): LivingSegment | undefined {

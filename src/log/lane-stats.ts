@@ -24,6 +24,9 @@ export interface LaneStatsSnapshot {
   readonly bytesMoved: number;
   /** The segment at which moving has stopped, for something in it is damaged; 0: none. */
   readonly reclaimStoppedAt: number;
+  /** How often writers were held back while records were moved, for disk use to stay within its bound; and how long, in all. */
+  readonly reclaimHolds: number;
+  readonly reclaimHoldMicros: number;
   /** From a block's submission to its completion. */
   readonly writeMicros: { readonly p50: number; readonly p99: number; readonly max: number };
 }
@@ -43,12 +46,23 @@ export class LaneStats {
   segmentsReclaimed = 0;
   bytesMoved = 0;
   reclaimStoppedAt = 0;
+  reclaimHolds = 0;
+  #holdMillis = 0;
+  /** 0: writers are not held. */
+  #heldSince = 0;
   readonly #write: RecordableHistogram = createHistogram();
 
   handleSubmitted(bytes: number, records: number): void {
     this.blocks++;
     this.blockBytes += bytes;
     this.blockRecords += records;
+  }
+
+  handleHold(isHeld: boolean): void {
+    const now = performance.now();
+    if (isHeld) this.reclaimHolds++;
+    else this.#holdMillis += now - this.#heldSince;
+    this.#heldSince = isHeld ? now : 0;
   }
 
   handleWritten(millis: number): void {
@@ -71,6 +85,8 @@ export class LaneStats {
       segmentsReclaimed: this.segmentsReclaimed,
       bytesMoved: this.bytesMoved,
       reclaimStoppedAt: this.reclaimStoppedAt,
+      reclaimHolds: this.reclaimHolds,
+      reclaimHoldMicros: Math.round(1000 * (this.#holdMillis + (this.#heldSince === 0 ? 0 : performance.now() - this.#heldSince))),
       writeMicros:
         this.#write.count === 0
           ? { p50: 0, p99: 0, max: 0 }

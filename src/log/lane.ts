@@ -67,7 +67,7 @@ export class Lane {
     },
   });
   readonly #queue = new OperationQueue();
-  readonly #conditions = new Conditions();
+  readonly #conditions = new Conditions(() => this.#state.kind === "poisoned");
   /** Durable segments whose index is being written. */
   readonly #sealing = new Set<LaneSegment>();
   readonly #drains = new Drains({ isClear: () => this.#queue.length === 0, defer: (action) => { this.settings.storage.clock.defer(action); } });
@@ -105,12 +105,13 @@ export class Lane {
         this.shelf.setCurrent(index);
         this.#timers.armAge();
       },
+      onBlock: () => { this.#reclaim?.handleBlock(); },
       onSegmentDone: (segment) => { this.#seal(segment); }, onChanged: (states, count) => { this.shelf.handleChanged(states, count); }, onFailure: (error) => { this.handleFailure(error); },
     });
     this.#placer = new Placer(this.#tail, this.table, this.stats);
     this.small = new SmallGroup(this.#placer, {
       acknowledgesAtOnce: this.#acknowledgesAtOnce, demandOpen: () => { this.#demandOpen(); }, afterPlacing: (block) => { this.#afterPlacing(block); },
-      blockWith: (bytes) => (this.#queue.length === 0 ? this.#tail.blockWith(bytes) : null),
+      blockWith: (bytes) => (this.#queue.mustWait ? null : this.#tail.blockWith(bytes)),
     });
     this.#reclaim = settings.reclaim === null ? null : new Reclaim(this);
     this.#timers = new LaneTimers({
@@ -179,9 +180,7 @@ export class Lane {
 
   /** Why the lane takes no more work. */
   refusal(): RingwallError {
-    if (this.#state.kind === "poisoned") return this.#state.error;
-    const place = { path: this.settings.directory };
-    return new RingwallError("RINGWALL_CLOSED", "the log is closed", { place, remedy: "Open it again." });
+    return this.#poison ?? new RingwallError("RINGWALL_CLOSED", "the log is closed", { place: { path: this.settings.directory }, remedy: "Open it again." });
   }
 
   /** One record; resolves to its sequence once it is durable as `durability` says. `data` may be reused at once. */
@@ -280,10 +279,17 @@ export class Lane {
     this.#reclaim?.[kind === "trim" ? "handleTrim" : "handleTruncate"](state);
   }
 
-  /** Copies of records of old segments. Resolves once they are placed, with their bytes. */
+  /** Copies of records of old segments, before all that waits. Resolves once they are placed, with their bytes. */
   async moveOn(items: readonly MovedItem[]): Promise<number> {
     this.#demandOpen();
-    return this.#inQueue((resolve) => ({ kind: "move", items, itemIndex: 0, itemBytes: 0, placedBytes: 0, resolve }));
+    return this.#inQueue((resolve) => ({ kind: "move", items, itemIndex: 0, itemBytes: 0, placedBytes: 0, resolve }), "pushFirst");
+  }
+
+  /** Records wait, with all behind them, until they are not held any more; copies go on. For callers in the middle of placing, too. */
+  hold(isHeld: boolean): void {
+    this.#queue.isHeld = isHeld;
+    this.stats.handleHold(isHeld);
+    if (!isHeld) this.settings.storage.clock.defer(() => { this.#settle(); });
   }
 
   /**
@@ -345,7 +351,7 @@ export class Lane {
   /** Resolves when everything placed by now is on stable media, in every mode, also while closing. */
   async #placedIsDurable(): Promise<void> {
     // A waiter on a block of a poisoned lane would wait for ever.
-    if (this.#state.kind === "poisoned") throw this.#state.error;
+    if (this.#poison !== null) throw this.#poison;
     const promise = newAcknowledgement();
     const resolve = resolveOfLast();
     if (!this.#tail.addWaiterForAll(resolve)) resolve(0);
@@ -390,13 +396,13 @@ export class Lane {
     this.#settle();
     await this.#reclaim?.stop();
     if (this.#tail.holdsFrames) this.#tail.closeBlock();
-    await this.#until(() => this.#isQuiet());
+    await this.#conditions.wait(() => this.#isQuiet());
     await this.#background;
     if (this.#poison !== null) return;
     // A lane that never wrote anything needs no seal: the superblock says where it ends.
     if (!this.#tail.isUntouched) {
-      await this.#until(() => this.#tail.writeEmptyBlock(blockFlag.seal) || this.#supply.trouble.kind !== "none");
-      await this.#until(() => this.#tail.commit.inFlight === 0);
+      await this.#conditions.wait(() => this.#tail.writeEmptyBlock(blockFlag.seal) || this.#supply.trouble.kind !== "none");
+      await this.#conditions.wait(() => this.#tail.commit.inFlight === 0);
     }
     if (this.settings.flush === "never" && this.#poison === null) await this.#syncFiles();
     await this.#background;
@@ -410,7 +416,7 @@ export class Lane {
 
   /** The block into which a single frame for this record can go at once. Hot. */
   #blockFor(state: PartitionState, bytes: number): BlockBuffer | null {
-    if (this.#queue.length !== 0 || state.id === 0) return null;
+    if (this.#queue.mustWait || state.id === 0) return null;
     return this.#tail.blockWith(frameHeaderBytes + roundUp8(bytes));
   }
 
@@ -425,9 +431,9 @@ export class Lane {
     if (this.#state.kind !== "open") throw this.refusal();
   }
 
-  #inQueue(operation: (resolve: Resolve) => Operation): Promise<number> {
+  #inQueue(operation: (resolve: Resolve) => Operation, push: "push" | "pushFirst" = "push"): Promise<number> {
     const promise = newAcknowledgement();
-    this.#queue.push(operation(resolveOfLast()));
+    this.#queue[push](operation(resolveOfLast()));
     this.#settle();
     return promise;
   }
@@ -459,6 +465,7 @@ export class Lane {
   #place(operation: Operation): boolean {
     switch (operation.kind) {
       case "records": {
+        if (this.#queue.isHeld && !operation.started) return false;
         const block = this.#placer.placeRecords(operation);
         if (block === null) return false;
         if (operation.resolve === null) return true;
@@ -482,11 +489,6 @@ export class Lane {
         if (!this.#tail.addWaiterForAll(operation.resolve)) operation.resolve(0);
         return true;
     }
-  }
-
-  /** Resolves once `holds`, or when the lane is poisoned. */
-  #until(holds: () => boolean): Promise<void> {
-    return this.#conditions.wait(() => this.#state.kind === "poisoned" || holds());
   }
 
   #handleWritten(token: number, error: RingwallError | null): void {
@@ -569,9 +571,7 @@ export class Lane {
    * and what `enqueue` has accepted, with all before it, goes on waiting for space, unless the log is closing.
    */
   #refuseQueue(error: RingwallError): void {
-    const { operations, unheard } = this.#queue.refuse(this.#state.kind === "closing");
-    for (const operation of operations) refuseOperation(operation, error);
-    if (unheard) this.#closeFailure = error;
+    if (this.#queue.refuse(error, this.#state.kind === "closing").unheard) this.#closeFailure = error;
     this.#drains.fail(error);
   }
 

@@ -2,20 +2,21 @@
 
 import { RingwallError } from "../base/errors.js";
 import type { LaneSettings } from "./lane-settings.js";
-import { bytesOf, undoSequences, type Operation } from "./operation.js";
-
-export interface Refused {
-  readonly operations: readonly Operation[];
-  /** Whether something is among them that was accepted without a promise: nobody would hear of it. */
-  readonly unheard: boolean;
-}
+import { bytesOf, refuseOperation, undoSequences, type Operation } from "./operation.js";
 
 export class OperationQueue {
+  /** Records wait, though there may be space. What was begun goes on. */
+  isHeld = false;
   readonly #waiting: Operation[] = [];
   #bytes = 0;
 
   get length(): number {
     return this.#waiting.length;
+  }
+
+  /** Whether a record that comes has to wait. Hot. */
+  get mustWait(): boolean {
+    return this.isHeld || this.#waiting.length !== 0;
   }
 
   /** Payload bytes of the records that wait. */
@@ -47,16 +48,23 @@ export class OperationQueue {
     if (operation.kind === "records") this.#bytes += bytesOf(operation);
   }
 
+  /** In front of all but what was begun. */
+  pushFirst(operation: Operation): void {
+    const [first] = this.#waiting;
+    this.#waiting.splice(first !== undefined && isBegun(first) ? 1 : 0, 0, operation);
+  }
+
   shift(): void {
     const operation = this.#waiting.shift();
     if (operation?.kind === "records") this.#bytes -= bytesOf(operation);
   }
 
   /**
-   * Takes out what can be refused and gives its sequences back. What was begun, and what was accepted without a promise,
-   * with all before it, stays, unless `all`; those who wait for durability are refused in any case.
+   * Refuses what can be refused and gives its sequences back. What was begun, and what was accepted without a promise,
+   * with all before it, stays, unless `all`; those who wait for durability are refused in any case. `unheard`: something was refused
+   * that was accepted without a promise, so that nobody hears of it.
    */
-  refuse(all: boolean): Refused {
+  refuse(error: Error, all: boolean): { readonly unheard: boolean } {
     const operations = this.#waiting.splice(all ? 0 : this.#waiting.findLastIndex(isBound) + 1);
     const unheard = operations.some((operation) => operation.kind === "records" && isBound(operation));
     undoSequences(operations);
@@ -64,7 +72,8 @@ export class OperationQueue {
       if (this.#waiting[index]?.kind === "sync") operations.unshift(...this.#waiting.splice(index, 1));
     }
     for (const operation of operations) if (operation.kind === "records") this.#bytes -= bytesOf(operation);
-    return { operations, unheard };
+    for (const operation of operations) refuseOperation(operation, error);
+    return { unheard };
   }
 
   /** Empties it without giving anything back. */
@@ -74,10 +83,14 @@ export class OperationQueue {
   }
 }
 
+/** In the middle of a group: nothing else may be placed. */
+function isBegun(operation: Operation): boolean {
+  return operation.kind === "move" ? operation.itemBytes > 0 : operation.kind === "records" && operation.started;
+}
+
 /** Begun, or accepted without a promise: it can't be refused any more. */
 function isBound(operation: Operation): boolean {
-  if (operation.kind === "move") return operation.itemBytes > 0;
-  return operation.kind === "records" && (operation.started || operation.resolve === null);
+  return isBegun(operation) || (operation.kind === "records" && operation.resolve === null);
 }
 
 function backpressure(bytes: number, limit: number, path: string): RingwallError {

@@ -2,7 +2,8 @@
 //
 //   due? → choose segments at the head → tell the owner → read their live records → place copies at the tail → release
 //
-// Owns when that happens, how much at a time and how fast. It reads as any reader does, and so never moves a byte that it has not
+// Owns when that happens, how much at a time and how fast, and how much writers may append meanwhile: while more is used than is promised
+// they wait. It reads as any reader does, and so never moves a byte that it has not
 // verified; copies go through the lane's queue; a segment is freed by the lane's release and by nothing else, once the copies are durable.
 // It must never run beside itself.
 
@@ -17,7 +18,6 @@ import type { Truncation } from "../format/checkpoint.js";
 import { inTurns } from "../storage/in-turns.js";
 import type { LogRecord } from "./block-cursor.js";
 import type { LaneSettings } from "./lane-settings.js";
-import type { LaneStats } from "./lane-stats.js";
 import { LiveSweep, movedPayload, type SweptRecord } from "./live-sweep.js";
 import type { MovedItem } from "./operation.js";
 import type { ReclaimEvent } from "./options.js";
@@ -25,13 +25,13 @@ import type { LostRecords } from "./read-errors.js";
 import { ReadWalk } from "./read-walk.js";
 import { askOwner, tellOwner } from "./reclaim-owner.js";
 import type { SegmentShelf } from "./segment-shelf.js";
+import { WriterAllowance, type HeldLane } from "./writer-allowance.js";
 
 /** What it needs of its lane. */
-export interface ReclaimLane {
+export interface ReclaimLane extends HeldLane {
   readonly settings: LaneSettings;
   readonly shelf: SegmentShelf;
   readonly table: PartitionTable;
-  readonly stats: LaneStats;
   readonly state: { readonly kind: string };
   /** Resolves once all of them are placed, or were found dead, with the bytes that were placed. */
   moveOn(items: readonly MovedItem[]): Promise<number>;
@@ -42,6 +42,13 @@ export interface ReclaimLane {
 
 /** Kept besides what the factor allows: a log of a few segments is not worth moving. */
 const segmentsBeside = 2;
+/**
+ * Beyond so many, besides what the factor allows, nothing but copies is written: two by the rule, the one that fills, and two for what
+ * writers append until the first segments go.
+ */
+const segmentsBesideMax = 5;
+/** One fills, and one waits to be sealed: that is as it should be. */
+const uncountedMax = 2;
 /** Moved in a second where writers append less than brings as much to move, unless something else was asked for. */
 const idleBytesPerSecond = 64 * 1024 * 1024;
 /** Copies are placed so many bytes at a time: writers come in between. */
@@ -61,13 +68,21 @@ interface Round {
 export class Reclaim {
   readonly #lane: ReclaimLane;
   readonly #bytes = new LiveBytes();
-  #isLoaded = false;
+  #isLoaded: boolean;
   #running: Promise<void> | null = null;
   /** Something happened while it ran. */
   #isAskedAgain = false;
   #isStopping = false;
   /** The head segment that can't be moved, and the records in the way; undefined: its index. */
   #stopped: { readonly segment: number; readonly lost: LostRecords | undefined } | null = null;
+  readonly #allowance: WriterAllowance;
+  /**
+   * While records are moved: of segments up to `last`, so many bytes by now. And what lived when that began, for a copy and its original
+   * count both.
+   */
+  #moving: { readonly last: number; readonly live: number; moved: number } | null = null;
+  /** When writers were last told what they may append. */
+  #segmentsKept = 0;
   /** Writers have had their time since copies were placed last. Never rejects. */
   #left: Promise<void> = Promise.resolve();
   /** Ends the wait under way. */
@@ -75,11 +90,14 @@ export class Reclaim {
 
   constructor(lane: ReclaimLane) {
     this.#lane = lane;
+    this.#allowance = new WriterAllowance(lane);
+    this.#isLoaded = lane.shelf.sealedUpTo === 0;
   }
 
   /** Others have turns meanwhile, until it `isUrgent`. */
   async handleSealed(index: SegmentIndex, isUrgent: () => boolean): Promise<void> {
     await inTurns(this.#lane.settings.storage.clock, isUrgent)(this.#bytes.add(index, this.#lane.table));
+    this.#allow();
     this.check();
   }
 
@@ -101,6 +119,12 @@ export class Reclaim {
     this.#bytes.forget(index);
   }
 
+  /** A block of the lane takes no more. Hot: once a block. */
+  handleBlock(): void {
+    if (this.#lane.shelf.segmentIds.length === this.#segmentsKept) this.#allowance.look();
+    else this.#allow();
+  }
+
   /** Begins when it is due. */
   check(): void {
     if (this.#running !== null) {
@@ -119,6 +143,7 @@ export class Reclaim {
   /** Begins nothing more; resolves when nothing is under way. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    this.#allow();
     this.#wake?.();
     await this.#running;
   }
@@ -145,9 +170,7 @@ export class Reclaim {
   }
 
   #isDue(): boolean {
-    const { used, live } = this.#bytes;
-    const { reclaim, segmentBytes } = this.#lane.settings;
-    return reclaim !== null && used > reclaim.factor * live + segmentsBeside * segmentBytes;
+    return this.#surplusBytes() > 0;
   }
 
   /** What is used beyond what the factor allows. */
@@ -157,6 +180,37 @@ export class Reclaim {
     return used - (reclaim?.factor ?? 0) * live - segmentsBeside * segmentBytes;
   }
 
+  /** What may be used until writers have to wait: of all segments, those that fill or wait to be sealed too. */
+  #roomBytes(): number {
+    const { used } = this.#bytes;
+    const { reclaim, segmentBytes } = this.#lane.settings;
+    const live = Math.min(this.#bytes.live, this.#moving?.live ?? this.#bytes.live);
+    return (reclaim?.factor ?? 0) * live + (segmentsBesideMax - this.#uncounted) * segmentBytes - used;
+  }
+
+  /** The segment that fills, and those that wait to be sealed. */
+  get #uncounted(): number {
+    return this.#lane.shelf.segmentIds.length - this.#bytes.count;
+  }
+
+  /**
+   * What writers may append until the next chunk is placed: with what it takes for all that has to be moved, they never use more than is
+   * promised. `bytesPerSecond` holds up to there, not beyond. They wait for sealing, too, but not for what may never come: damage to be
+   * trimmed, a backup to end, the owner to answer.
+   */
+  #allow(): void {
+    const { settings: { reclaim }, shelf } = this.#lane;
+    this.#segmentsKept = shelf.segmentIds.length;
+    const room = this.#roomBytes();
+    if (!this.#isLoaded || !this.#isPossible() || shelf.keepsSegments) this.#allowance.lift();
+    else if (room <= 0) {
+      this.check();
+      if (this.#moving !== null || this.#uncounted > uncountedMax) this.#allowance.give(0);
+      else this.#allowance.lift();
+    } else if (this.#moving === null || reclaim?.bytesPerSecond !== undefined) this.#allowance.lift();
+    else this.#allowance.give(Math.min(room, this.#bytes.pace(room, this.#moving) * chunkBytes));
+  }
+
   async #run(): Promise<void> {
     try {
       await this.#load();
@@ -164,18 +218,28 @@ export class Reclaim {
         const segments = this.#chooseSegments();
         if (segments.length === 0) return;
         if (this.#lane.settings.reclaim?.onReclaim !== undefined) {
+          // It may append, and wait for that.
+          this.#moving = null;
+          this.#allowance.lift();
           await this.#announce(await this.#roundOf(segments));
           // The owner may have trimmed: then there may be less to move, or nothing.
           if (!this.#isPossible() || !this.#isDue() || this.#lane.shelf.segmentIds[0] !== segments[0]) continue;
         }
+        const last = segments[segments.length - 1] as number;
+        this.#moving = { last, live: this.#bytes.live, moved: 0 };
+        this.#allow();
         if (!(await this.#move(await this.#roundOf(segments)))) return;
-        this.#lane.shelf.handleMoved(segments[segments.length - 1] as number);
+        this.#lane.shelf.handleMoved(last);
         await this.#lane.releaseDead();
         // A backup keeps them for now. The copies count at the next look.
         if (this.#lane.shelf.segmentIds[0] === segments[0]) return;
       }
     } catch (error) {
       this.#handleFailure(error);
+    } finally {
+      // What could not be moved now is not tried again at once: the next segment that fills or is sealed looks.
+      this.#moving = null;
+      this.#allowance.lift();
     }
   }
 
@@ -333,20 +397,23 @@ export class Reclaim {
     await this.#left;
     if (this.#isStopping) return false;
     const bytes = await this.#lane.moveOn(items);
+    if (this.#moving !== null) this.#moving.moved += bytes;
+    this.#allow();
     // More is read meanwhile.
     this.#left = this.#leaveTo(bytes);
     return !this.#isStopping;
   }
 
-  /** Writers come first: for as long as `bytesPerSecond` says, else until they have appended as much as brings so much to move at most. */
+  /** Writers come first: for as long as `bytesPerSecond` says or an idle disk takes, but once they have appended what they may. */
   async #leaveTo(bytesMoved: number): Promise<void> {
-    const { stats, settings: { reclaim } } = this.#lane;
-    if (reclaim === null) return;
-    const { factor, bytesPerSecond } = reclaim;
-    const enough = bytesPerSecond === undefined ? stats.payloadBytes + (factor - 1) * bytesMoved : Number.POSITIVE_INFINITY;
-    const millis = (bytesMoved * 1000) / (bytesPerSecond ?? idleBytesPerSecond);
-    const step = bytesPerSecond === undefined ? 1 : millis;
-    for (let waited = 0; waited < millis && stats.payloadBytes < enough && !this.#isStopping; waited += step) await this.#pause(step);
+    const { clock } = this.#lane.settings.storage;
+    const millis = (bytesMoved * 1000) / (this.#lane.settings.reclaim?.bytesPerSecond ?? idleBytesPerSecond);
+    let cancel = (): void => undefined;
+    await this.#wait((end) => {
+      cancel = clock.after(millis, end);
+      this.#allowance.whenUsedUp(end);
+    });
+    cancel();
   }
 
   /** What is left of the range, in order. */
@@ -372,10 +439,6 @@ export class Reclaim {
         await walk.close();
       }
     }
-  }
-
-  async #pause(millis: number): Promise<void> {
-    await this.#wait((end) => { this.#lane.settings.storage.clock.after(millis, end); });
   }
 
   /** Until what is begun ends, or `stop` is called. */

@@ -143,6 +143,11 @@ export class SegmentShelf implements ReadSource {
     return () => { this.#keepers--; };
   }
 
+  /** Whether nothing is freed now, though it could be. */
+  get keepsSegments(): boolean {
+    return this.#keepers > 0;
+  }
+
   /**
    * Frees segments at the head that hold nothing live, and returns their indexes; `onFree` gets their files once nothing refers to them
    * any more, and whether their records were moved on.

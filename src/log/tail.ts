@@ -33,6 +33,8 @@ export interface TailOptions {
   readonly supply: SegmentSupply;
   /** The lane goes on in this segment. */
   readonly onSegment: (index: SegmentIndex) => void;
+  /** A block takes no more. */
+  readonly onBlock: () => void;
   /** A segment that the lane left behind is durable, and every group that begins in it. */
   readonly onSegmentDone: (segment: LaneSegment) => void;
   /** Of the first `count` partitions more is durable, or something is gone. Hot: once per block. */
@@ -230,6 +232,7 @@ export class Tail {
     this.open = null;
     this.#timeIsFresh = false;
     this.#closed.push(block);
+    this.#options.onBlock();
     if (this.#draft !== null) noteChanges(this.#draft, block);
     this.submitClosed();
     if (this.#draft === null && segment.nextOffset > this.#settings.segmentBytes * draftShare) this.#beginDraft();

@@ -19,7 +19,7 @@ const bellWord = 48;
 const statsFields = [
   "lane", "records", "payloadBytes", "blocks", "blockBytes", "recordsPerBlockMean", "waits", "stalls", "segments", "segmentsReleased",
   "retentionRecords", "retentionTrims",
-  "segmentsReclaimed", "bytesMoved", "reclaimStoppedAt",
+  "segmentsReclaimed", "bytesMoved", "reclaimStoppedAt", "reclaimHolds", "reclaimHoldMicros",
   "horizon", "blocksInFlight", "partitions", "segmentsKept", "p50", "p99", "max",
 ] as const;
 const directoryStart = 8192;

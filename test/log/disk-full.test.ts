@@ -233,6 +233,32 @@ onEachBackend("full disk", (backend) => {
     }
   });
 
+  test("while live records are moved: everybody is answered, and trims bring space", async (t) => {
+    await onSmallDisk(t, [], async (mounted) => {
+      const directory = path.join(mounted, "log");
+      const tight: LogOptions = { backend, segmentBytes: mebibyte, bufferBytes: 16 * 1024, bufferCount: 4, reclaim: { factor: 1.1 } };
+      await withLog(directory, tight, async (log) => {
+        const [old, busy] = [log.partition("old"), log.partition("busy")];
+        // What `old` holds comes to more than the disk has; what `busy` holds dies beside it.
+        for (let refused = 0, rounds = 0; refused < 200; rounds++) {
+          assert.ok(rounds < 10_000, "the disk was filled");
+          const answers = await Promise.allSettled(Array.from({ length: 32 }, (_, at) => (at % 2 === 0 ? old : busy).append(`${at % 2 === 0 ? "old" : "busy"} `.padEnd(2000, "."))));
+          for (const answer of answers) {
+            if (answer.status === "fulfilled") continue;
+            assert.equal((answer.reason as RingwallError).code, "RINGWALL_DISK_FULL");
+            refused++;
+          }
+          await busy.trim(busy.lastSeq + 1).catch((error: unknown) => { assert.equal((error as RingwallError).code, "RINGWALL_DISK_FULL"); });
+        }
+        assert.ok(log.stats()[0]!.bytesMoved > 0);
+        await old.trim(old.lastSeq - 100);
+        for (let count = 0; count < 500; count++) await Promise.all([old.append("behind it".padEnd(2000, ".")), busy.append("busy".padEnd(2000, "."))]);
+        assert.equal((await contents(old)).length, 601);
+      });
+      await withLog(directory, tight, async (log) => assert.equal((await contents(log.partition("old"))).length, 601));
+    });
+  });
+
   test("a file size limit below the segment's size: DISK_FULL that names the limit, nothing acknowledged is lost", async () => {
     const directory = freshPath();
     const launcher = ["/bin/sh", "-c", 'ulimit -f 8192; exec "$@"', "sh"];

@@ -20,6 +20,11 @@ const patterns = 40;
  */
 const segmentsBeside = 5;
 const filesBeside = 5;
+/**
+ * Besides what the factor allows while writers append as fast as they can: five segments until they are held, the one that went beyond
+ * them, and two that the copies of one round begin.
+ */
+const segmentsBesideMax = 8;
 /** Of a step: some full blocks. */
 const burstBytes = 48 * 1024;
 /** Headers, padding of blocks and checkpoints, for each byte of frames: the records here are a sixteenth of a block at most. */
@@ -146,6 +151,159 @@ async function run(seed: number): Promise<{ moved: number; room: number }> {
   await log.close();
   return { moved, room };
 }
+
+interface LoadStream {
+  readonly partition: Partition;
+  readonly bytes: number;
+  readonly keeps: number;
+  readonly isEager: boolean;
+  /** What is trimmed durably: before that its records live. */
+  firstSeq: number;
+  /** A trim that asks for what another one has asked for does not wait for it. */
+  isTrimming: boolean;
+}
+
+/** Writers that never wait for anything but their own appends: what each of them appends to, and what of it stays. */
+class Load {
+  readonly #random: Random;
+  readonly #streams: readonly LoadStream[];
+  /** Payload that is still to be appended. */
+  #left: number;
+
+  constructor(random: Random, log: Log, bytes: number) {
+    this.#random = random;
+    this.#left = bytes;
+    // The first ones are never trimmed, and grow beside the others.
+    const forever = random.pick([0, 1, 1, 3]);
+    this.#streams = Array.from({ length: forever + random.pick([1, 5, 20]) }, (_, at) => ({
+      partition: log.partition(`p${String(at)}`),
+      bytes: random.pick([100, 400, 1000]),
+      keeps: at < forever ? Number.POSITIVE_INFINITY : random.pick([0, 5, 50, 300]),
+      isEager: at < forever ? random.chance(0.5) : random.chance(0.8),
+      firstSeq: 1,
+      isTrimming: false,
+    }));
+  }
+
+  /** Old records without a dead one between them. */
+  async begin(): Promise<void> {
+    const old = this.#streams[0] as LoadStream;
+    const count = this.#random.pick([0, 0, 400, 1500]);
+    await Promise.all(Array.from({ length: count }, () => old.partition.append(contentOf(old.partition.name, old.partition.lastSeq + 1, old.bytes))));
+  }
+
+  async write(): Promise<void> {
+    const random = this.#random;
+    while (this.#left > 0) {
+      const stream = random.pick(this.#streams);
+      const { partition, bytes, keeps, isEager } = stream;
+      const count = isEager ? random.between(10, 40) : 5;
+      this.#left -= count * bytes;
+      await Promise.all(Array.from({ length: count }, () => partition.append(contentOf(partition.name, partition.lastSeq + 1, bytes))));
+      if (stream.isTrimming || partition.lastSeq - partition.firstSeq < keeps + random.between(0, keeps)) continue;
+      const first = partition.lastSeq + 1 - keeps;
+      stream.isTrimming = true;
+      await partition.trim(first);
+      stream.isTrimming = false;
+      stream.firstSeq = first;
+    }
+  }
+
+  liveBytes(): number {
+    return this.#streams.reduce((sum, { partition, bytes, firstSeq }) => sum + (partition.lastSeq - firstSeq + 1) * (frameBytes(bytes) + 8), 0);
+  }
+}
+
+/** So large that a segment is sealed before the next ones are full: what waits for that comes on top of the bound. */
+const segmentBytesUnderLoad = 256 * 1024;
+
+/** Twenty seconds: far more than it takes. */
+const looksMax = 200_000;
+
+async function runUnderLoad(seed: number): Promise<{ held: number; room: number }> {
+  const random = new Random(seed, 2);
+  const factor = random.pick([1.2, 1.5, 2, 4]);
+  const machine = new SimMachine({ seed, faults: { slow: random.pick([0, 0.05]) } });
+  const storage = new SimStorage(machine);
+  const limit = random.pick([{}, {}, { bytesPerSecond: 1024 * 1024 }]);
+  const options = { ...resolveOptions({ bufferBytes: 16 * 1024, reclaim: { factor, ...limit } }), segmentBytes: segmentBytesUnderLoad };
+  const log = await Log.openOn({ storage, reason: "test" }, "/log", options);
+  const load = new Load(random, log, 8_000_000);
+  await load.begin();
+  let isOver = false;
+  const writing = Promise.all(Array.from({ length: random.pick([8, 32]) }, () => load.write())).finally(() => { isOver = true; });
+  let allowed = 0;
+  let before = 0;
+  let liveBefore = 0;
+  let room = 0;
+  for (let looks = 0; !isOver; looks++) {
+    assert.ok(looks < looksMax, `seed ${String(seed)}: writers wait for ever: ${JSON.stringify(log.stats()[0])}`);
+    await machine.loop.sleep(storage.owner, 100);
+    const { segmentsKept } = log.stats()[0]!;
+    // Where live records die, use follows: until it has, nothing but copies makes it grow. They may have died right before this look.
+    const live = load.liveBytes();
+    allowed = Math.max(factor * Math.max(live, liveBefore) * overhead + segmentsBesideMax * segmentBytesUnderLoad, Math.min(allowed, before));
+    before = segmentsKept * segmentBytesUnderLoad;
+    liveBefore = live;
+    room = Math.max(room, (before - allowed) / segmentBytesUnderLoad + segmentsBesideMax);
+    assert.ok(before <= allowed, `seed ${String(seed)}: ${String(segmentsKept)} segments, ${String(allowed)} bytes allowed, factor ${String(factor)}, ${JSON.stringify(log.stats()[0])}`);
+  }
+  await writing;
+  const held = log.stats()[0]!.reclaimHolds;
+  await log.close();
+  return { held, room };
+}
+
+/** That records are moved in, and what the last of them is longer. */
+const chunkBytes = 256 * 1024 + 1024;
+
+/** Appends `old` and `busy` in turn, and lets go of `busy`: half of every segment is dead. What was moved at each look, from the first on. */
+async function moving(reclaim: { readonly factor: number; readonly bytesPerSecond?: number }): Promise<{ millis: number; bytes: number }[]> {
+  const machine = new SimMachine({ seed: 1 });
+  const storage = new SimStorage(machine);
+  const log = await Log.openOn({ storage, reason: "test" }, "/log", resolveOptions({ segmentBytes: 2 ** 20, bufferBytes: 16 * 1024, reclaim }));
+  const [old, busy] = [log.partition("old"), log.partition("busy")];
+  for (let rounds = 0; rounds < 80; rounds++) await Promise.all(Array.from({ length: 100 }, (_, at) => (at % 2 === 0 ? old : busy).append("x".repeat(1000))));
+  await busy.trim(busy.lastSeq + 1);
+  const looks: { millis: number; bytes: number }[] = [];
+  for (let quiet = 0; quiet < 10_000; quiet++) {
+    await machine.loop.sleep(storage.owner, 100);
+    const bytes = log.stats()[0]!.bytesMoved;
+    if (bytes === (looks.at(-1)?.bytes ?? 0)) continue;
+    looks.push({ millis: machine.loop.micros / 1000, bytes });
+    quiet = 0;
+  }
+  assert.equal(log.stats()[0]!.reclaimHolds, 0, "there is room: nobody is held");
+  await log.close();
+  return looks;
+}
+
+test("while nobody writes and there is room, so many bytes a second are moved as the option says, 64 MiB by default", async () => {
+  for (const { bytesPerSecond, ...reclaim } of [{ factor: 1.2, bytesPerSecond: undefined }, { factor: 1.2, bytesPerSecond: 2 ** 21 }]) {
+    const pace = bytesPerSecond ?? 64 * 2 ** 20;
+    const looks = await moving(bytesPerSecond === undefined ? reclaim : { ...reclaim, bytesPerSecond });
+    const [first, last] = [looks[0]!, looks.at(-1)!];
+    assert.ok(last.bytes >= 2 ** 20, "several chunks");
+    // One chunk comes before the first pause, and another may be half placed.
+    for (const { millis, bytes } of looks) assert.ok(bytes <= ((millis - first.millis) * pace) / 1000 + 2 * chunkBytes, `${String(bytes)} after ${String(millis - first.millis)} ms`);
+    assert.ok(last.bytes - first.bytes >= ((last.millis - first.millis) * pace) / 1000 / 2, "and no fewer");
+  }
+});
+
+test("while writers append as fast as they can, disk use stays within the factor at every look, and they get on", async (t) => {
+  const asked = process.env["RINGWALL_RECLAIM_SEED"];
+  const first = Math.floor(Math.random() * 1e9);
+  const seeds = asked === undefined ? Array.from({ length: patterns }, (_, at) => (at < patterns / 2 ? at + 1 : first + at)) : [Number(asked)];
+  let holders = 0;
+  let roomMax = 0;
+  for (const seed of seeds) {
+    const { held, room } = await runUnderLoad(seed);
+    if (held > 0) holders++;
+    roomMax = Math.max(roomMax, room);
+  }
+  t.diagnostic(`writers were held in ${String(holders)} of ${String(seeds.length)} patterns; at most ${roomMax.toFixed(1)} segments beside`);
+  if (asked === undefined) assert.ok(holders > patterns / 8, "patterns in which nobody has to wait prove nothing");
+});
 
 test("whatever the pattern of trims, disk use settles within the factor of what is alive, and no more is moved than the factor allows", async (t) => {
   const asked = process.env["RINGWALL_RECLAIM_SEED"];

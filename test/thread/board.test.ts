@@ -8,7 +8,7 @@ import { BoardReader, BoardWriter } from "#src/thread/board.js";
 function statsOf(lane: number, step: number): LogStats {
   return {
     lane, records: 1000 * step, payloadBytes: 5 * step, blocks: step, blockBytes: 4096 * step, recordsPerBlockMean: 0.1 + step, waits: 0, stalls: 0, segments: 1, segmentsReleased: 0,
-    retentionRecords: 0, retentionTrims: 0, segmentsReclaimed: 0, bytesMoved: 2 ** 40 + step, reclaimStoppedAt: 0,
+    retentionRecords: 0, retentionTrims: 0, segmentsReclaimed: 0, bytesMoved: 2 ** 40 + step, reclaimStoppedAt: 0, reclaimHolds: step, reclaimHoldMicros: 100 * step,
     horizon: step - lane, blocksInFlight: (4 - step) % 4, partitions: 3, segmentsKept: 2, writeMicros: { p50: 90.5 + step, p99: 1000 / (step + 1), max: 7 },
   };
 }
