@@ -146,7 +146,12 @@ export class LanePartition implements Partition {
     const last = this.lastSeq;
     if (!Number.isSafeInteger(before) || before < 1 || before > last + 1) throw outsideError("before", before, 1, last + 1, this.name);
     const state = this.#found();
-    if (state === null || before <= state.firstAsked) return;
+    if (state === null) return;
+    if (before <= state.firstAsked) {
+      // The trim that asked for it may still be on its way.
+      if (state.firstAsked > state.firstSequence || state.touchedBlock > lane.horizon) await lane.sync();
+      return;
+    }
     await Promise.all([lane.control("trim", state, before), trimCursors(lane)]);
     await lane.release();
   }

@@ -56,6 +56,23 @@ onEachBackend("trim and truncate", (backend) => {
     );
   });
 
+  test("a trim that asks for no more than one under way is durable no sooner than that one", async () => {
+    await withLog(freshPath(), options, async (log) => {
+      const partition = log.partition("p");
+      await partition.appendBatch(Array.from({ length: 10 }, () => "x"));
+      for (const [before, again] of [[4, 4], [6, 5], [8, 1]] as const) {
+        const { horizon } = log.stats()[0]!;
+        const trimmed = partition.trim(before);
+        await partition.trim(again);
+        assert.ok(log.stats()[0]!.horizon > horizon, `trim(${again}) behind trim(${before}) waits for its block`);
+        await trimmed;
+      }
+      const { blocks } = log.stats()[0]!;
+      await partition.trim(8);
+      assert.equal(log.stats()[0]!.blocks, blocks, "one that is durable already writes nothing");
+    });
+  });
+
   test("trim of everything, to lastSeq + 1: empty, and the next append goes on behind it", async () => {
     await everywhere(
       async (log) => {
