@@ -107,10 +107,10 @@ export interface PointStretch {
   readonly end: number;
 }
 
-/** The record may go on behind it: where it ends is reckoned. Null where no entry is. Hot. */
+/** The record may go on behind it: where it ends is reckoned. Null where no entry is, or the run does not hold the record any more. Hot. */
 export function pointStretch(run: PartitionRun, sequence: number, endOffset: number): PointStretch | null {
   const index = run.entryAtOrBefore(sequence);
-  if (index < 0) return null;
+  if (index < 0 || sequence > run.lastSequence) return null;
   const place = run.entry(index);
   const next = index + 1 < run.entryCount ? run.entry(index + 1) : null;
   const bound = next === null ? endOffset : next.blockOffset + next.frameOffset;
@@ -140,11 +140,14 @@ interface FoundRecord {
   readonly position: number;
 }
 
-/** The last record up to `sequence` whose place is known, or null. */
+/**
+ * The last record up to `sequence` whose place is known, or null. A stride says nothing of what lies behind the run's last record: it may
+ * have been truncated since the reader came here.
+ */
 function nearestRecord(run: PartitionRun, sequence: number): FoundRecord | null {
   const index = run.entryAtOrBefore(sequence);
   if (index < 0) return null;
-  const exact = exactPosition(run.entry(index), sequence);
+  const exact = sequence > run.lastSequence ? null : exactPosition(run.entry(index), sequence);
   return exact === null ? { index, sequence: run.entry(index).sequence, position: positionOf(run, index) } : { index, sequence, position: exact };
 }
 
