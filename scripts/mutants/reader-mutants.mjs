@@ -128,4 +128,10 @@ export const readerMutants = [
     edits: [{ file: "src/log/placer.ts", find: "this.#tail.lowerTouched(state, 0);\n    block.touch(state);", replace: "this.#tail.lowerTouched(state, 0);" }],
     catchers: [{ test: "log/durable-waiters.test", name: "hears of its record" }],
   },
+  {
+    name: "tail waits for another without a look",
+    breaks: "A tail that comes to where another one waits is not told that what it gave was truncated and written anew.",
+    edits: [{ file: "src/log/read-batches.ts", find: "if (isOutdated) return false;", replace: "if (isOutdated && expected < 0) return false;" }],
+    catchers: [{ test: "log/shared-tails.test", name: "is told when it comes there" }],
+  },
 ];

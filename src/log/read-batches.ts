@@ -172,8 +172,10 @@ export class RecordBatches implements AsyncGenerator<readonly LogRecord[], undef
 
   /** Whether another tail reads on from this one's place; if none does anywhere, this one does from now on. */
   #mustWait(): boolean {
-    const { expected } = this.#walk as ReadWalk;
+    const { expected, isOutdated } = this.#walk as ReadWalk;
     const shared = this.#shared as SharedTail;
+    // 1. what this tail has given is truncated, and written anew; 2. another one has read it, and waits at the same place; 3. this one waits for it, and is not told.
+    if (isOutdated) return false;
     if (shared.claim === null) {
       this.#claim = shared.claimFrom(expected);
       return false;

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { RingwallError } from "#src/base/errors.js";
 import type { PartitionState } from "#src/core/partition-table.js";
 import type { LogRecord } from "#src/log/block-cursor.js";
 import { tailBatches } from "#src/log/reader.js";
@@ -99,6 +100,30 @@ test("what was shared before a truncation or a trim is given to nobody behind it
   orders.trim(20);
   await assert.rejects(late.next(), { code: "RINGWALL_TRIMMED" });
   await Promise.all([ahead, level, behind, late].map((tail) => tail.return(undefined)));
+});
+
+test("a tail whose records were truncated, and written anew up to its place, is told when it comes there, though another one waits there already", async () => {
+  await using builder = await LaneBuilder.create();
+  const orders = builder.partition("orders");
+  await fill(builder, orders, 10);
+  await builder.cut();
+  const [quick, slow] = [tailBatches(builder, orders), tailBatches(builder, orders)];
+  await Promise.all([follow(quick, 1, 10), follow(slow, 1, 10)]);
+  await builder.truncate(orders, 5);
+  await fill(builder, orders, 5, 1);
+  await builder.cut();
+  await assert.rejects(quick.next(), { code: "RINGWALL_NOT_FOUND" });
+  const again = tailBatches(builder, orders, { from: 6 });
+  await follow(again, 6, 10, 1);
+  const waiting = again.next();
+  await builder.waited();
+  const told = slow.next().then(() => null, (error: unknown) => error as RingwallError);
+  // What nobody tells it ends with it.
+  await new Promise((resolve) => setImmediate(resolve));
+  await slow.return(undefined);
+  assert.deepEqual((await told)?.details, { partition: "orders", truncatedAfter: 5 });
+  await again.return(undefined);
+  assert.deepEqual(await waiting, { done: true, value: undefined });
 });
 
 test("records that are written and not durable come to none of them", async () => {
