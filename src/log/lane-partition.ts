@@ -262,15 +262,15 @@ export class LanePartition implements Partition {
   /** Defined durably by its first append. Hot. */
   #stateToWrite(): PartitionState {
     const state = this.#found();
-    return state !== null && state.id !== 0 ? state : this.#reserve(state);
+    return state !== null && state.id !== 0 ? state : this.#reserve();
   }
 
-  #reserve(found: PartitionState | null): PartitionState {
-    this.#state = this.#reserved(this.name, found ?? undefined);
+  #reserve(): PartitionState {
+    this.#state = this.#reserved(this.name);
     return this.#state;
   }
 
-  #reserved(name: string, found?: PartitionState): PartitionState {
+  #reserved(name: string): PartitionState {
     const { table, writer } = this.#home;
     const reserved = table.byName(name);
     if (reserved !== undefined) return reserved;
@@ -281,7 +281,7 @@ export class LanePartition implements Partition {
         remedy: "Open the log with a larger segmentBytes, or with more lanes.",
       });
     }
-    const state = table.reserve(name, found ?? this.#home.unborn.get(name));
+    const state = table.reserve(name, this.#home.unborn.get(name));
     this.#home.unborn.delete(name);
     return state;
   }
@@ -298,18 +298,7 @@ export class LanePartition implements Partition {
     return new LateBatches({
       signal,
       begin: () => this.tailBatches(options),
-      made: async (ended) => {
-        const others = new AbortController();
-        const end = (): void => { others.abort(ended.reason); };
-        ended.addEventListener("abort", end, { once: true });
-        if (ended.aborted) end();
-        try {
-          await Promise.race(candidates.map((home) => home.source.durableBeyond(unbornState(home, this.name), 0, others.signal)));
-        } finally {
-          ended.removeEventListener("abort", end);
-          end();
-        }
-      },
+      made: (signal) => Promise.race(candidates.map((home) => home.source.durableBeyond(unbornState(home, this.name), 0, signal))),
     });
   }
 }

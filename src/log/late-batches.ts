@@ -1,12 +1,13 @@
 // A tail of a partition of which a reader does not know yet where it will be made: it waits on every lane, and goes on with the one that has it.
 
+import { HandIterator } from "./hand-iterator.js";
 import type { LogRecord } from "./block-cursor.js";
 
 type Batches = AsyncGenerator<readonly LogRecord[], undefined, undefined>;
 type Batch = IteratorResult<readonly LogRecord[], undefined>;
 
 export interface LateOptions {
-  /** Resolves once one lane has it; rejects when the signal aborts. */
+  /** Resolves once one lane has it; rejects when the signal aborts, which ends all that it waits for. */
   readonly made: (signal: AbortSignal) => Promise<void>;
   /** The tail of what was made. */
   readonly begin: () => Batches;
@@ -14,7 +15,7 @@ export interface LateOptions {
 }
 
 /** Calls are served one after the other, in order; `return` ends what is pending. */
-export class LateBatches implements Batches {
+export class LateBatches extends HandIterator<readonly LogRecord[]> {
   readonly #options: LateOptions;
   readonly #wake = new AbortController();
   readonly #onAbort = (): void => { this.#wake.abort(this.#options.signal?.reason); };
@@ -23,6 +24,7 @@ export class LateBatches implements Batches {
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: LateOptions) {
+    super();
     this.#options = options;
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (options.signal?.aborted === true) this.#onAbort();
@@ -41,24 +43,12 @@ export class LateBatches implements Batches {
     return { done: true, value: undefined };
   }
 
-  async throw(error: unknown): Promise<never> {
-    await this.return();
-    throw error;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
-  }
-
   async #next(): Promise<Batch> {
     try {
       if (!this.#isEnded && this.#tail === null) {
         await this.#options.made(this.#wake.signal);
-        // Nothing comes between: who calls `return` finds the tail.
+        // The other lanes' waits. Nothing comes between: who calls `return` finds the tail.
+        this.#rouse();
         if (!this.#isEnded) this.#tail = this.#options.begin();
       }
     } catch (error) {
@@ -71,6 +61,10 @@ export class LateBatches implements Batches {
 
   #end(): void {
     this.#isEnded = true;
+    this.#rouse();
+  }
+
+  #rouse(): void {
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#wake.abort();
   }

@@ -4,6 +4,7 @@
 // `for await` needs one, and its `return` waits for a pending `next`, which in a tail may never come.
 
 import { RingwallError, type RingwallErrorCode } from "../base/errors.js";
+import { HandIterator } from "./hand-iterator.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { LogRecord } from "./block-cursor.js";
 import { abortedError, trimmedError } from "./read-errors.js";
@@ -31,7 +32,7 @@ const passedErrors: ReadonlySet<RingwallErrorCode> = new Set(["RINGWALL_NOT_FOUN
 const end: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /** Arrays of records, none of them empty. Calls are served one after the other, in order. */
-export class RecordBatches implements AsyncGenerator<readonly LogRecord[], undefined, undefined>, WaitingTail {
+export class RecordBatches extends HandIterator<readonly LogRecord[]> implements WaitingTail {
   readonly #source: ReadSource;
   readonly #state: PartitionState;
   readonly #options: BatchesOptions;
@@ -53,6 +54,7 @@ export class RecordBatches implements AsyncGenerator<readonly LogRecord[], undef
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(source: ReadSource, state: PartitionState, options: BatchesOptions) {
+    super();
     this.#source = source;
     this.#state = state;
     this.#options = options;
@@ -72,19 +74,6 @@ export class RecordBatches implements AsyncGenerator<readonly LogRecord[], undef
       await this.#release();
       return end;
     });
-  }
-
-  async throw(error: unknown): Promise<never> {
-    await this.return();
-    throw error;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
   }
 
   /** Who has read on at this tail's place has done so, or given up. */
@@ -262,7 +251,7 @@ export class RecordBatches implements AsyncGenerator<readonly LogRecord[], undef
 }
 
 /** Single records. Within a batch `next` costs one promise that is resolved already. */
-export class Records implements AsyncGenerator<LogRecord, undefined, undefined> {
+export class Records extends HandIterator<LogRecord> {
   readonly #batches: AsyncGenerator<readonly LogRecord[], undefined, undefined>;
   #batch: readonly LogRecord[] = [];
   #at = 0;
@@ -270,6 +259,7 @@ export class Records implements AsyncGenerator<LogRecord, undefined, undefined> 
   #pending: Promise<IteratorResult<LogRecord, undefined>> | null = null;
 
   constructor(batches: AsyncGenerator<readonly LogRecord[], undefined, undefined>) {
+    super();
     this.#batches = batches;
   }
 
@@ -284,19 +274,6 @@ export class Records implements AsyncGenerator<LogRecord, undefined, undefined> 
     this.#batch = [];
     await this.#batches.return(undefined);
     return end;
-  }
-
-  async throw(error: unknown): Promise<never> {
-    await this.return();
-    throw error;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
   }
 
   #queue(operation: () => Promise<IteratorResult<LogRecord, undefined>>): Promise<IteratorResult<LogRecord, undefined>> {

@@ -85,8 +85,9 @@ export class NearReads {
 
   #giveUp(now: number): void {
     const isOver = now > this.#until;
-    const late = this.#pending.filter(({ until }) => isOver || now > until);
-    this.#pending = this.#pending.filter(({ until }) => !isOver && now <= until);
+    const isLate = ({ until }: NearRead): boolean => isOver || now > until;
+    const late = this.#pending.filter(isLate);
+    this.#pending = this.#pending.filter((read) => !isLate(read));
     this.#lates++;
     if (this.#lates >= latesMax) this.#restsUntil = now + restMillis;
     for (const { request, resolve, reject } of late) this.#behind(request).then(resolve, reject);

@@ -1,6 +1,7 @@
 // Reading in another thread than the lane's: arrays of records, each asked for when the one before is used up.
 
 import { RingwallError } from "../base/errors.js";
+import { HandIterator } from "../log/hand-iterator.js";
 import type { BatchesOptions } from "../log/read-batches.js";
 import type { LogRecord } from "../log/reader.js";
 import type { Connection } from "./connection.js";
@@ -9,7 +10,7 @@ import type { SentRecords } from "./port-messages.js";
 const end: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /** Calls are served one after the other, in order; `return` ends one that waits. */
-export class ThreadBatches implements AsyncGenerator<LogRecord[], undefined, undefined> {
+export class ThreadBatches extends HandIterator<LogRecord[]> {
   readonly #connection: Connection;
   readonly #partition: string;
   readonly #options: BatchesOptions;
@@ -19,6 +20,7 @@ export class ThreadBatches implements AsyncGenerator<LogRecord[], undefined, und
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(connection: Connection, partition: string, options: BatchesOptions) {
+    super();
     this.#connection = connection;
     this.#partition = partition;
     this.#options = options;
@@ -37,19 +39,6 @@ export class ThreadBatches implements AsyncGenerator<LogRecord[], undefined, und
     await this.#last;
     this.#release();
     return end;
-  }
-
-  async throw(error: unknown): Promise<never> {
-    await this.return();
-    throw error;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
   }
 
   async #step(): Promise<IteratorResult<LogRecord[], undefined>> {
