@@ -14,6 +14,7 @@ import { isHiddenName } from "../core/own-names.js";
 import type { PartitionState, PartitionTable } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
 import { merged, without, type SequenceRange } from "../core/sequence-ranges.js";
+import { truncationSince } from "../core/truncations.js";
 import type { Truncation } from "../format/checkpoint.js";
 import { inTurns } from "../storage/in-turns.js";
 import type { LogRecord } from "./block-cursor.js";
@@ -65,6 +66,13 @@ interface Round {
   readonly portions: ReadonlyMap<PartitionState, Portion>;
 }
 
+/** Records that can't be read, and the truncations that were known when that was found out. */
+interface InTheWay {
+  readonly state: PartitionState;
+  readonly lost: LostRecords;
+  readonly truncations: readonly Truncation[];
+}
+
 export class Reclaim {
   readonly #lane: ReclaimLane;
   readonly #bytes = new LiveBytes();
@@ -73,8 +81,8 @@ export class Reclaim {
   /** Something happened while it ran. */
   #isAskedAgain = false;
   #isStopping = false;
-  /** The head segment that can't be moved, and the records in the way; undefined: its index. */
-  #stopped: { readonly segment: number; readonly lost: LostRecords | undefined } | null = null;
+  /** The head segment that can't be moved, and the records in the way; null: its index. */
+  #stopped: { readonly segment: number; readonly inTheWay: InTheWay | null } | null = null;
   readonly #allowance: WriterAllowance;
   /**
    * While records are moved: of segments up to `last`, so many bytes by now. And what lived when that began, for a copy and its original
@@ -159,10 +167,9 @@ export class Reclaim {
   #isStopped(): boolean {
     const stopped = this.#stopped;
     if (stopped === null) return false;
-    const { shelf, table, stats } = this.#lane;
-    const { segment, lost } = stopped;
-    const state = lost === undefined ? undefined : table.byName(lost.partition);
-    const isLive = lost === undefined || (state !== undefined && state.firstSequence <= lost.lastSequence && state.lastSequence >= lost.firstSequence);
+    const { shelf, stats } = this.#lane;
+    const { segment, inTheWay } = stopped;
+    const isLive = inTheWay === null || isInTheWay(inTheWay);
     if (isLive && (shelf.segmentIds[0] ?? 0) <= segment) return true;
     this.#stopped = null;
     stats.reclaimStoppedAt = 0;
@@ -204,7 +211,8 @@ export class Reclaim {
     const room = this.#roomBytes();
     if (!this.#isLoaded || !this.#isPossible() || shelf.keepsSegments) this.#allowance.lift();
     else if (room <= 0) {
-      this.check();
+      // One that runs is not asked to begin again at once: what it can't move now it would not move then either.
+      if (this.#running === null) this.check();
       if (this.#moving !== null || this.#uncounted > uncountedMax) this.#allowance.give(0);
       else this.#allowance.lift();
     } else if (this.#moving === null || reclaim?.bytesPerSecond !== undefined) this.#allowance.lift();
@@ -247,10 +255,14 @@ export class Reclaim {
   #handleFailure(error: unknown): void {
     if (!(error instanceof RingwallError)) return this.#lane.handleFailure(error);
     if (error.code !== "RINGWALL_DAMAGED") return;
-    const { stats, shelf, settings } = this.#lane;
+    const { stats, shelf, table, settings } = this.#lane;
     const segment = shelf.segmentIds[0] ?? 0;
+    const lost = lostOf(error);
+    const state = lost === undefined ? undefined : table.byName(lost.partition);
+    // Its name is free: it waits to be dropped, and is in the way no longer then.
+    if (lost !== undefined && state === undefined) return;
     stats.reclaimStoppedAt = segment;
-    this.#stopped = { segment, lost: lostOf(error) };
+    this.#stopped = { segment, inTheWay: lost === undefined || state === undefined ? null : { state, lost, truncations: state.truncations } };
     tellOwner(settings.reclaim?.onStopped, error);
   }
 
@@ -450,6 +462,11 @@ export class Reclaim {
     });
     this.#wake = null;
   }
+}
+
+/** Whether nothing that is placed has taken the records away. What only waits for space has not, and may have to wait for a check's end. */
+function isInTheWay({ state, lost, truncations }: InTheWay): boolean {
+  return state.life !== "dropped" && state.firstSequence <= lost.lastSequence && truncationSince(state.truncations, truncations, lost.firstSequence) === null;
 }
 
 function lostOf({ details }: RingwallError): LostRecords | undefined {

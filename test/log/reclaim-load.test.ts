@@ -40,6 +40,14 @@ function liveBytes(log: Log): number {
   return log.partitions().reduce((sum, { firstSeq, lastSeq }) => sum + (lastSeq - firstSeq + 1) * recordBytes, 0);
 }
 
+/** One bit of the record of the first segment that begins so. */
+function damage(directory: string, text: string): void {
+  const file = path.join(directory, "lane-00", laneFiles(directory, ".segment")[0]!);
+  const bytes = fs.readFileSync(file);
+  bytes[bytes.indexOf(text) + 100]! ^= 1;
+  fs.writeFileSync(file, bytes);
+}
+
 /** Looks at disk use in each turn of the event loop until all is written. */
 async function demandWithin(log: Log, factor: number, writing: Promise<void>): Promise<void> {
   let isOver = false;
@@ -110,14 +118,34 @@ onEachBackend("reclaim under load", (backend) => {
       await Promise.all(Array.from({ length: 30 }, (_, at) => log.partition("bad").append(`bad ${String(at + 1)} ${kilobyte}`)));
       await write({ partitions: [log.partition("busy")], keeps: [0], callers: 64, records: 8000 });
     });
-    const file = path.join(directory, "lane-00", laneFiles(directory, ".segment")[0]!);
-    const bytes = fs.readFileSync(file);
-    bytes[bytes.indexOf("bad 17 ") + 100]! ^= 1;
-    fs.writeFileSync(file, bytes);
+    damage(directory, "bad 17 ");
     await withLog(directory, options, async (log) => {
       await write({ partitions: [log.partition("busy")], keeps: [0], callers: 64, records: 20_000 });
       assert.equal(log.stats()[0]!.reclaimStoppedAt, 1);
       assert.ok(log.stats()[0]!.segmentsKept > 20);
+    });
+  });
+
+  test("what is damaged is being truncated, behind records that are held: it goes on, and so do the writers", async () => {
+    const directory = freshPath();
+    await withLog(directory, { ...options, reclaim: false }, async (log) => {
+      const old = log.partition("old");
+      await Promise.all(Array.from({ length: 600 }, () => old.append(`old ${kilobyte}`)));
+      await Promise.all(Array.from({ length: 30 }, (_, at) => log.partition("bad").append(`bad ${String(at + 1)} ${kilobyte}`)));
+      await write({ partitions: [log.partition("busy")], keeps: [0], callers: 64, records: 8000 });
+    });
+    damage(directory, "bad 17 ");
+    await withLog(directory, { ...options, reclaim: { factor: 1.2 } }, async (log) => {
+      const [bad, busy] = [log.partition("bad"), log.partition("busy")];
+      const before = log.stats()[0]!.reclaimHolds;
+      const writing = write({ partitions: [busy], keeps: [0], callers: 64, records: 20_000 });
+      const truncating = (async () => {
+        while (log.stats()[0]!.reclaimHolds === before) await new Promise((resolve) => setImmediate(resolve));
+        await bad.truncate(10);
+      })();
+      await Promise.all([writing, truncating]);
+      assert.deepEqual((await contents(bad)).map((text) => text.slice(0, 6).trim()), Array.from({ length: 10 }, (_, at) => `bad ${String(at + 1)}`));
+      assert.equal((await contents(log.partition("old"))).length, 600);
     });
   });
 
