@@ -113,8 +113,26 @@ export const readerMutants = [
   {
     name: "stride over records that are missing",
     breaks: "The index says where records are that nobody has: what lies behind them is looked for at wrong places.",
-    edits: [{ file: "src/core/growing-runs.ts", find: "const isNext = sequence === (rows[row + lastAt] as number) + 1;", replace: "const isNext = sequence > 0;" }],
+    edits: [{ file: "src/core/growing-runs.ts", find: "const isNext = sequence === last + 1;", replace: "const isNext = sequence > 0;" }],
     catchers: [{ test: "core/segment-index.test" }],
+  },
+  {
+    name: "stride that tells of records between a truncation and a trim behind it",
+    breaks: "The index file of a sound log does not verify: `verify` reports it, and each opening scans the segment.",
+    edits: [{ file: "src/core/growing-runs.ts", find: "if (!isNext && last !== 0) this.#giveUpStride(slot);", replace: "" }],
+    catchers: [{ test: "core/segment-index.test" }],
+  },
+  {
+    name: "strides believed in a damaged log",
+    breaks: "Whole records that lie far behind their index entry are called lost.",
+    edits: [{ file: "src/log/read-walk.ts", find: "isDamaged: this.#source.isDamaged", replace: "isDamaged: false" }],
+    catchers: [{ test: "log/read-only-lane.test" }],
+  },
+  {
+    name: "index with records of a partition that was never made",
+    breaks: "The next partition that is made has the forged records.",
+    edits: [{ file: "src/recovery/recover-lane.ts", find: "if (named > given)", replace: "if (named < 0)" }],
+    catchers: [{ test: "recovery/segment-index-files.test" }],
   },
   {
     name: "stride of an index file not checked against its neighbour",

@@ -107,7 +107,8 @@ export class GrowingRuns implements SegmentRuns {
   note(slot: number, sequence: number, position: number, payloadBytes: number, time: number): boolean {
     const rows = this.#rows;
     const row = slot * rowNumbers;
-    const isNext = sequence === (rows[row + lastAt] as number) + 1;
+    const last = rows[row + lastAt] as number;
+    const isNext = sequence === last + 1;
     if (rows[row + firstAt] === 0) rows[row + firstAt] = sequence;
     if (rows[row + recordsAt] === 0) rows[row + firstTimeAt] = time;
     rows[row + lastAt] = sequence;
@@ -115,7 +116,10 @@ export class GrowingRuns implements SegmentRuns {
     (rows[row + recordsAt] as number)++;
     (rows[row + payloadAt] as number) += payloadBytes;
     const stride = rows[row + strideAt] as number;
-    if (stride <= strideNone) return this.#isDue(row, position, isNext);
+    if (stride <= strideNone) {
+      if (!isNext && last !== 0) this.#giveUpStride(slot);
+      return this.#isDue(row, position, isNext);
+    }
     if (position !== rows[row + nextPositionAt] || !isNext || (position & spanMask) < stride) return this.#endsStride(slot, position, isNext);
     rows[row + nextPositionAt] = position + stride;
     return false;
@@ -131,6 +135,12 @@ export class GrowingRuns implements SegmentRuns {
       if (isNext) rows[row + nextPositionAt] = position + distance;
     }
     return false;
+  }
+
+  /** Of the latest entry: 1. it has a stride; 2. what comes behind it is truncated, and trimmed beyond that; 3. it would tell of records between. */
+  #giveUpStride(slot: number): void {
+    const count = this.entryCountOf(slot);
+    if (count > 0) (this.#entries[this.#entryAt(slot, count - 1) + 2] as number) %= strideUnit;
   }
 
   /**

@@ -20,7 +20,7 @@
 //   +112  u32  epoch starts
 //   +116  u32  voids
 //   +120  u32  flags; bit 0: the last group goes on in the next segment
-//   +124  u32  zero
+//   +124  u32  highest partition that a run is of; 0 without runs
 //   +128       body: epoch starts, voids, runs, as varints (7 bits a byte, low bits first; bit 7: more follow)
 //
 // The header alone links a segment to its neighbours when a log is opened; the body is read when the segment is. Pure.
@@ -143,12 +143,14 @@ export interface IndexHeader {
   readonly epochCount: number;
   readonly voidCount: number;
   readonly goesOn: boolean;
+  /** That a run is of; 0 without runs. */
+  readonly highestPartition: number;
 }
 
 /** The whole file, in slices: that of a hundred thousand partitions takes tens of milliseconds. */
 export function* encodeIndexFile(index: IndexSource, uuid: Uint8Array, lane: number): Slices<Uint8Array> {
   const writer = new VarintWriter(indexHeaderBytes);
-  const lastTime = yield* encodeBody(writer, index);
+  const { lastTime, highestPartition } = yield* encodeBody(writer, index);
   const bytes = writer.finish();
   const bodyChecksum = yield* checksumOf(bytes, indexHeaderBytes);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -171,6 +173,7 @@ export function* encodeIndexFile(index: IndexSource, uuid: Uint8Array, lane: num
   view.setUint32(112, index.epochs.length, true);
   view.setUint32(116, index.voids.length, true);
   view.setUint32(120, index.goesOn ? 1 : 0, true);
+  view.setUint32(124, highestPartition, true);
   view.setUint32(8, crc32c(bytes, 0, 12, indexHeaderBytes), true);
   return bytes;
 }
@@ -199,6 +202,7 @@ export function decodeIndexHeader(bytes: Uint8Array): IndexHeader | null {
     epochCount: view.getUint32(112, true),
     voidCount: view.getUint32(116, true),
     goesOn: (view.getUint32(120, true) & 1) !== 0,
+    highestPartition: view.getUint32(124, true),
   };
   return isPlausible(header) ? header : null;
 }
@@ -246,7 +250,7 @@ function decodeRuns(reader: VarintReader, header: IndexHeader, target: IndexTarg
     if (key < 2 || Math.floor(key / 2) > u32Max || (step === 0 && key % 2 === 0)) return false;
     if (!decodeRun(reader, header, key, target)) return false;
   }
-  return reader.valid;
+  return reader.valid && Math.floor(key / 2) === header.highestPartition;
 }
 
 function isPlausible(header: IndexHeader): boolean {
@@ -268,8 +272,7 @@ function* checksumOf(bytes: Uint8Array, start: number): Slices<number> {
   return checksum;
 }
 
-/** Returns the time of the newest record. */
-function* encodeBody(writer: VarintWriter, index: IndexSource): Slices<number> {
+function* encodeBody(writer: VarintWriter, index: IndexSource): Slices<Pick<IndexHeader, "lastTime" | "highestPartition">> {
   let offset = 0;
   for (const epoch of index.epochs) {
     writer.write((epoch.offset - offset) / pageBytes);
@@ -284,7 +287,7 @@ function* encodeBody(writer: VarintWriter, index: IndexSource): Slices<number> {
   }
   const runs = new RunEncoder(writer, index.baseTime);
   yield* encodeRuns(runs, index);
-  return runs.lastTime;
+  return runs;
 }
 
 /** By run key: 2 × partition for fresh records, one more for moved ones. */
@@ -330,6 +333,10 @@ class RunEncoder {
   constructor(writer: VarintWriter, baseTime: number) {
     this.#writer = writer;
     this.#baseTime = baseTime;
+  }
+
+  get highestPartition(): number {
+    return Math.floor(this.#key / 2);
   }
 
   /** Runs of fresh records, from place `from` of the slice to before `to`. */

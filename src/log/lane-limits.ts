@@ -12,6 +12,8 @@ import type { RecoveredLane } from "../recovery/recovered-lane.js";
 const checkpointPayloadBytes = 32 * 1024;
 /** The rest of a segment is for records. */
 const checkpointShare = 4;
+/** A segment has room for so many of the smallest blocks at least: its header, its checkpoint and records. */
+const alignedBlocksMin = 16;
 const epochMax = 0xffff_ffff;
 
 export interface LaneSizes {
@@ -51,6 +53,16 @@ export function demandNumbersLeft(record: LaneRecord, generation: number, recove
   const numbers = [["superblock generation", generation], ["block", nextBlock], ["time", lastTime], ["segment", segment]] as const;
   for (const [what, value] of numbers) if (value > countedNumberMax) refuse(what, value);
   for (const { name, lastSequence } of table) if (lastSequence > countedNumberMax) refuse("sequence", lastSequence, name);
+}
+
+/** Throws RINGWALL_INVALID_OPTION when buffers or segments are no place for blocks that begin and end at multiples of `alignment`, as the device and the log have it. */
+export function demandAligned({ bufferBytes, segmentBytes }: LaneSizes, alignment: number, directory: string): void {
+  const segmentBytesMin = alignedBlocksMin * alignment;
+  if (bufferBytes % alignment === 0 && segmentBytes % alignment === 0 && segmentBytes >= segmentBytesMin) return;
+  throw new RingwallError("RINGWALL_INVALID_OPTION", `blocks of this log are aligned to ${String(alignment)} bytes: bufferBytes of ${String(bufferBytes)} or segmentBytes of ${String(segmentBytes)} does not suit them`, {
+    place: { path: directory },
+    remedy: `Open the log with multiples of ${String(alignment)}, and with segmentBytes of ${String(segmentBytesMin)} at least.`,
+  });
 }
 
 /** Throws RINGWALL_INVALID_OPTION when a recovered table does not fit the sizes that the log is opened with. */

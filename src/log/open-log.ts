@@ -14,7 +14,7 @@ import type { RecoveredLane } from "../recovery/recovered-lane.js";
 import { confirmSuperblock, createSuperblock, laneWithFiles, readSuperblock } from "../recovery/superblock-file.js";
 import type { Storage } from "../storage/storage.js";
 import { Lane } from "./lane.js";
-import { demandNumbersLeft, demandTableFits } from "./lane-limits.js";
+import { demandAligned, demandNumbersLeft, demandTableFits } from "./lane-limits.js";
 import type { ResolvedOptions } from "./options.js";
 import { LaneLooks } from "./lane-looks.js";
 import { ReadOnlyLane } from "./read-only-lane.js";
@@ -169,9 +169,14 @@ function notFound(directory: string): RingwallError {
 
 async function readOrCreate({ directory, storage, options }: OpenRequest): Promise<Superblock> {
   const names = (await storage.files.list(directory)) ?? [];
-  if (names.includes(superblockName)) return (await readSuperblock(storage.files, directory)).superblock;
+  if (names.includes(superblockName)) {
+    const { superblock } = await readSuperblock(storage.files, directory);
+    demandAligned(options, superblock.alignment, directory);
+    return superblock;
+  }
   await demandNoOrphans(storage, directory);
   const { flushMethod, alignment } = await storage.probe(directory, probeMillisMax);
+  demandAligned(options, alignment, directory);
   for (let lane = 0; lane < options.lanes; lane++) await storage.files.makeDirectory(laneDirectory(directory, lane));
   const lane: LaneRecord = {
     epoch: 0, state: "closed", epochSegment: 1, epochOffset: alignment, epochBlock: 1, horizon: 0, firstSegment: 1, blocksInFlightMax: 1,

@@ -5,7 +5,7 @@
 
 import { alignUp } from "../base/numbers.js";
 import { blockHeaderBytes, pageBytes } from "../format/block.js";
-import { countUpTo, entryDistanceBytes, exactPosition, type PartitionRun } from "../core/segment-runs.js";
+import { countUpTo, entryDistanceBytes, exactPosition, strideSpanBytes, type PartitionRun } from "../core/segment-runs.js";
 import type { RecordPlace } from "../format/index-file.js";
 import { frameBytes } from "../format/frame.js";
 
@@ -30,6 +30,8 @@ export interface PlanOptions {
   readonly last: number;
   /** Offset behind the segment's last block. */
   readonly endOffset: number;
+  /** Records are missing between others: no stride is believed. */
+  readonly isDamaged: boolean;
 }
 
 export class ReadPlan {
@@ -39,19 +41,21 @@ export class ReadPlan {
   /** No needed record begins at or behind this offset. */
   readonly #bound: number;
   readonly #frameBytesMean: number;
+  readonly #isDamaged: boolean;
   #at: number;
   /** The record at which the next stretch begins, or null to go on where the last one ended. */
   #jumpTo: FoundRecord | null;
 
   constructor(options: PlanOptions) {
-    const { run, position, first, last, endOffset } = options;
+    const { run, position, first, last, endOffset, isDamaged } = options;
     this.last = last;
+    this.#isDamaged = isDamaged;
     this.#run = run;
     this.#frameBytesMean = frameBytes(Math.ceil(run.payloadBytes / Math.max(1, run.records)));
     this.#at = position;
     const behind = countEntries(run, (sequence) => sequence <= last);
     this.#bound = behind < run.entryCount ? positionOf(run, behind) : endOffset;
-    const nearest = nearestRecord(run, first);
+    const nearest = nearestRecord(run, first, isDamaged);
     // Standing before it: what lies in between are other partitions, or records that are not wanted.
     this.#jumpTo = nearest !== null && nearest.position > position ? nearest : null;
   }
@@ -96,8 +100,10 @@ export class ReadPlan {
 
   /** No record of the entry begins at or behind this offset; its last may go on. */
   #spanEnd(place: RecordPlace, next: RecordPlace | null): number {
+    const start = place.blockOffset + place.frameOffset;
+    if (this.#isDamaged) return Math.min(this.#bound, start + strideSpanBytes + entryDistanceBytes + this.#frameBytesMean);
     const last = exactPosition(place, (next === null ? this.#run.lastSequence + 1 : next.sequence) - 1);
-    return Math.min(this.#bound, last === null ? place.blockOffset + place.frameOffset + entryDistanceBytes + this.#frameBytesMean : last + 2 * this.#frameBytesMean);
+    return Math.min(this.#bound, last === null ? start + entryDistanceBytes + this.#frameBytesMean : last + 2 * this.#frameBytesMean);
   }
 }
 
@@ -144,10 +150,10 @@ interface FoundRecord {
  * The last record up to `sequence` whose place is known, or null. A stride says nothing of what lies behind the run's last record: it may
  * have been truncated since the reader came here.
  */
-function nearestRecord(run: PartitionRun, sequence: number): FoundRecord | null {
+function nearestRecord(run: PartitionRun, sequence: number, isDamaged: boolean): FoundRecord | null {
   const index = run.entryAtOrBefore(sequence);
   if (index < 0) return null;
-  const exact = sequence > run.lastSequence ? null : exactPosition(run.entry(index), sequence);
+  const exact = isDamaged || sequence > run.lastSequence ? null : exactPosition(run.entry(index), sequence);
   return exact === null ? { index, sequence: run.entry(index).sequence, position: positionOf(run, index) } : { index, sequence, position: exact };
 }
 

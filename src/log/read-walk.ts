@@ -296,7 +296,7 @@ export class ReadWalk {
     const { position, expected } = this.#cursor;
     // Where only the rest of a record lies there is no entry for it: the walk extends from the first block on.
     const run = visit.continued > 0 || visit.run === undefined ? emptyRun : visit.run;
-    this.#plan = new ReadPlan({ run, position, first: expected, last, endOffset: visit.index.endOffset });
+    this.#plan = new ReadPlan({ run, position, first: expected, last, endOffset: visit.index.endOffset, isDamaged: this.#source.isDamaged });
   }
 
   /** Whether to read on behind the window although the plan jumps, or is at its end. */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GrowingRuns, type GrowingRun } from "#src/core/growing-runs.js";
 import { inOneGo } from "#src/base/slices.js";
+import { decodeIndexBody, decodeIndexHeader, encodeIndexFile } from "#src/format/index-file.js";
 import { PackedRuns } from "#src/core/packed-runs.js";
 import { SegmentIndex } from "#src/core/segment-index.js";
 import { entryDistanceBytes, exactPosition, strideSpanBytes, type PartitionRun } from "#src/core/segment-runs.js";
@@ -106,6 +107,23 @@ test("truncate forgets what is above, at every place, and a search never starts 
     assert.deepEqual(run.entry(run.entryAtOrBefore(next)), { sequence: next, blockOffset: position, frameOffset: 0, stride: 0 });
     assert.equal(run.lastSequence, next);
     assertFound(run, new Map([...places].filter(([sequence]) => sequence < next)).set(next, position));
+  }
+});
+
+test("truncated, then trimmed beyond its end: no stride tells of the records between, and the index file can be read", () => {
+  for (const after of [1, 2, 3, 4]) {
+    const index = new SegmentIndex(1, 0, 4096);
+    index.noteBlock(4096, 8192, 1, 1, 0);
+    const run = index.run(1);
+    for (let sequence = 1; sequence <= 4; sequence++) run.note(sequence, 4096, 64 + 2000 * (sequence - 1), 10, 1);
+    run.truncate(after);
+    run.note(after + 3, 4096, 8064, 10, 1);
+    assert.deepEqual(run.entry(run.entryCount - 1), { sequence: after + 3, blockOffset: 4096, frameOffset: 8064, stride: 0 });
+    assert.equal(run.entry(run.entryAtOrBefore(after)).stride, 0);
+    const bytes = inOneGo(encodeIndexFile(index, new Uint8Array(16), 0));
+    const read = new SegmentIndex(1, 0, 4096);
+    assert.ok(decodeIndexBody(bytes, decodeIndexHeader(bytes)!, read), `truncated after ${String(after)}`);
+    assert.deepEqual(shown(read.pack()), shown(index.pack()));
   }
 });
 

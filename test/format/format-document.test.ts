@@ -182,7 +182,7 @@ test("index header, and a body as the document describes it", () => {
   checkLayout("Index header", indexHeaderBytes, bytes, {
     magic: "RWINDEX1", checksum: crc32c(bytes, 0, 12, 128), "format version": formatVersion, uuid, lane: 4, "last epoch": 2, segment: big, "base time": 1000,
     "first offset": 4096, "end offset": 12288, "first block": 300, "last block": 300, "last checksum": 0xaabbccdd, "body checksum": crc32c(bytes, 0, 128), "last time": 1016,
-    "body bytes": bytes.length - 128, runs: 3, epochs: 1, voids: 1, flags: 1,
+    "body bytes": bytes.length - 128, runs: 3, epochs: 1, voids: 1, flags: 1, "highest partition": 5,
   });
   const varint = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)]);
   const fresh = [10, 200, 1, 2, 13, 10, 5, 3, 200, 1, 8, 5];

@@ -46,6 +46,11 @@ function makeNewer(page: Buffer): void {
   page.writeUInt32LE(crc32c(page, 0, 12), 8);
 }
 
+function align(page: Buffer, alignment: number): void {
+  page.writeUInt32LE(alignment, 48);
+  page.writeUInt32LE(crc32c(page, 0, 12), 8);
+}
+
 const refusals: readonly Refusal[] = [
   { title: "a file instead of a directory", prepare: (directory) => fs.writeFileSync(directory, "text"), code: "RINGWALL_NOT_FOUND", place: "", message: /ENOTDIR.*no directory/s },
   { title: "a parent that does not exist", prepare: () => undefined, code: "RINGWALL_NOT_FOUND", place: "/a/b", message: /ENOENT.*Check the path/s },
@@ -82,6 +87,15 @@ const refusals: readonly Refusal[] = [
     code: "RINGWALL_DAMAGED", place: "/superblock", message: /none of the four copies.*ringwall repair/s,
   },
   {
+    title: "blocks aligned to more than a segment holds", prepare: async (directory, backend) => { await smallLog(directory, backend); editSuperblock(directory, (page) => { align(page, 1024 * 1024); }); },
+    options: { segmentBytes: 8 * 1024 * 1024, bufferBytes: 1024 * 1024 },
+    code: "RINGWALL_INVALID_OPTION", place: "", message: /aligned to 1048576 bytes.*segmentBytes of 16777216 at least/s,
+  },
+  {
+    title: "blocks aligned to more than a buffer holds", prepare: async (directory, backend) => { await smallLog(directory, backend); editSuperblock(directory, (page) => { align(page, 65_536); }); },
+    code: "RINGWALL_INVALID_OPTION", place: "", message: /aligned to 65536 bytes: bufferBytes of 16384.*multiples of 65536/s,
+  },
+  {
     title: "a missing superblock beside segments", prepare: async (directory, backend) => { await smallLog(directory, backend); fs.rmSync(path.join(directory, "superblock")); },
     code: "RINGWALL_DAMAGED", place: "/superblock", message: /superblock is missing, but lane-00 holds \d+ files/,
   },
@@ -103,7 +117,7 @@ onEachBackend("refused", (backend) => {
       assert.deepEqual(listing(parent), before);
       if (options.readOnly !== true) {
         // A reader sees what a writer sees.
-        if (!["RINGWALL_NOT_FOUND", "RINGWALL_NOT_A_LOG"].includes(code) && !title.startsWith("a missing")) {
+        if (!["RINGWALL_NOT_FOUND", "RINGWALL_NOT_A_LOG", "RINGWALL_INVALID_OPTION"].includes(code) && !title.startsWith("a missing")) {
           await refused(code, () => Log.open(target, { backend, readOnly: true }));
           assert.deepEqual(listing(parent), before);
         }

@@ -68,3 +68,23 @@ test("the beginning of a record that was left off never gets another record's re
     });
   });
 });
+
+test("every record in front of damage and behind it is found alone, however far behind its index entry", async () => {
+  await withLog(async (log) => {
+    log.rotate();
+    const texts = Array.from({ length: 60 }, (_, at) => `${String(at + 1)} `.padEnd(2024, "x"));
+    const records = (from: number, to: number) => texts.slice(from - 1, to).map((text, at) => record(1, from + at, text));
+    log.block([define(1, "a"), ...records(1, 20)]);
+    const lost = log.block(records(21, 23));
+    log.block(records(24, 60));
+    log.block([]);
+    log.write(lost.segment, lost.offset, new Uint8Array(lost.bytes));
+    await withLane(log, async (lane) => {
+      const state = lane.table.byName("a")!;
+      for (const [at, text] of texts.entries()) {
+        if (at + 1 >= 21 && at + 1 <= 23) await assert.rejects(get(lane, state, at + 1), { code: "RINGWALL_DAMAGED" });
+        else assert.equal(Buffer.from((await get(lane, state, at + 1))!.data).toString(), text, `record ${String(at + 1)}`);
+      }
+    });
+  }, 1024 * 1024);
+});

@@ -29,8 +29,8 @@ test("a plan's stretches go forward and stay in the segment, for every first rec
   for (const last of [count, count - 1, 20, 19, 2, 1]) {
     const { run, endOffset } = strided(last);
     for (let first = 1; first <= count + 2; first++) {
-      for (const position of [alignment, alignment + 64 + (first - 1) * frame]) {
-        const plan = new ReadPlan({ run, position, first, last: Math.max(first, last), endOffset });
+      for (const [position, isDamaged] of [[alignment, false], [alignment + 64 + (first - 1) * frame, false], [alignment, true]] as const) {
+        const plan = new ReadPlan({ run, position, first, last: Math.max(first, last), endOffset, isDamaged });
         let end = 0;
         for (let stretch = plan.next(64 * 1024), rounds = 0; stretch !== null; stretch = plan.next(64 * 1024)) {
           const what = `first ${String(first)} of ${String(last)} at ${String(position)}: [${String(stretch.start)}, ${String(stretch.end)})`;

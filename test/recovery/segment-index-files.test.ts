@@ -133,6 +133,23 @@ test("an index that stops before its segment does is not trusted", async () => {
   });
 });
 
+test("an index with records of a partition that was never made contradicts the log: the next partition would have them", async () => {
+  for (const isMoved of [false, true]) {
+    await withLog(async (log) => {
+      await sealThree(log);
+      rmSync(indexPath(log, 1));
+      const { index } = (await recover(log)).segments[0]!;
+      const forged = await load(log, 1);
+      const made = isMoved ? forged.movedStretch(2, 1) : index!.run(2);
+      made.note(1, alignment, 64, 2, baseTime);
+      await writeSegmentIndex({ files, directory: log.directory, index: isMoved ? forged : index!, uuid: log.uuid, lane: 0 });
+      await assert.rejects(recover(log), /00000001\.index names partition 2, and 1 were ever made/);
+      const { report } = await recover(log, { readOnly: true });
+      assert.deepEqual([report.verdict, report.lost, report.damaged.map(({ segment }) => segment)], ["damaged", [], [1]]);
+    });
+  }
+});
+
 test("the next segment's first block is missing: the state comes from the sealed segment, which is scanned after all", async () => {
   await withLog(async (log) => {
     await sealThree(log);
