@@ -5,11 +5,12 @@ import type { BlockWriter } from "../storage/storage.js";
 import type { LaneSettings } from "./lane-settings.js";
 import { SegmentSupply } from "./segment-supply.js";
 
-export function supplyFor(settings: LaneSettings, writer: BlockWriter, onChange: () => void): SegmentSupply {
+/** `timeMin`: of what is placed next. A segment whose times began long before, since the clock has gone back, would have no room for it. */
+export function supplyFor(settings: LaneSettings, writer: BlockWriter, { timeMin, onChange }: { readonly timeMin: () => number; readonly onChange: () => void }): SegmentSupply {
   const { storage, directory, lane, uuid, alignment, segmentBytes } = settings;
   return new SegmentSupply({
     files: storage.files,
-    now: () => storage.clock.now(),
+    now: () => Math.max(storage.clock.now(), timeMin()),
     directory,
     lane,
     uuid,

@@ -94,7 +94,7 @@ export class Lane {
       onWritten: (token, error) => { this.#handleWritten(token, error); },
       onBatchEnd: () => { this.#settle(); },
     });
-    this.#supply = supplyFor(settings, this.#writer, () => { this.#handleSupply(); });
+    this.#supply = supplyFor(settings, this.#writer, { timeMin: () => this.#tail.lastTime, onChange: () => { this.#handleSupply(); } });
     this.shelf = new SegmentShelf(settings);
     this.#tail = new Tail({
       settings,

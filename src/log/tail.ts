@@ -56,6 +56,8 @@ const untilGroupEnds = Number.POSITIVE_INFINITY;
 const controlReserveBytes = 64 * 1024;
 /** A frame's time has 32 bits of milliseconds: long before they end, the lane goes on in a new segment. */
 const segmentMillisMax = 0x7fff_ffff;
+/** What fits into a frame, behind the base time of its segment. */
+const frameMillisMax = 0xffff_ffff;
 /** When so much of a segment is full, the next one's checkpoint is made ahead. */
 const draftShare = 3 / 4;
 
@@ -93,6 +95,8 @@ export class Tail {
   #nextBlock: number;
   #previousChecksum: number;
   #lastTime: number;
+  /** The last time that a frame of the current segment can have. */
+  #timeMax = Number.POSITIVE_INFINITY;
   #timeIsFresh = false;
   #epochBegun = false;
   #rotationRequested = false;
@@ -120,7 +124,8 @@ export class Tail {
 
   /** Goes on behind the last accepted block of a recovered segment. */
   adopt(ready: ReadySegment, index: SegmentIndex): void {
-    this.#lastTime = Math.max(this.#lastTime, ready.baseTime);
+    this.#beginTimes(ready);
+    this.#rotationRequested = this.#lastTime > this.#timeMax;
     index.isResumed = true;
     this.#current = { ready, index, seed: this.#seed(ready), nextOffset: index.endOffset, holdsData: true };
     this.#options.onSegment(index);
@@ -154,7 +159,8 @@ export class Tail {
   time(): number {
     if (this.#timeIsFresh) return this.#lastTime;
     const { storage, durability } = this.#settings;
-    const now = storage.clock.now();
+    // 1. a block is open; 2. a clock that began in 1970 is set right; 3. its frames have no room for that time. The next block's have, in the next segment.
+    const now = Math.min(storage.clock.now(), this.#timeMax);
     if (now > this.#lastTime) this.#lastTime = now;
     this.#timeIsFresh = durability.mode !== "interval";
     return this.#lastTime;
@@ -381,8 +387,7 @@ export class Tail {
       this.#current.index.goesOn = this.groupIsOpen;
       this.#leaving.push({ segment: this.#current, lastBlock: this.groupIsOpen ? untilGroupEnds : this.#nextBlock - 1 });
     }
-    // The clock may have gone back since the segment was prepared.
-    this.#lastTime = Math.max(this.#lastTime, ready.baseTime);
+    this.#beginTimes(ready);
     this.#current = { ready, index, seed: this.#seed(ready), nextOffset: this.#settings.alignment, holdsData: false };
     this.#rotationRequested = false;
     stats.segments++;
@@ -392,6 +397,12 @@ export class Tail {
     this.#checkpoint = { payload: rest.next().value ?? emptyBytes, rest, highestId: table.nextId - 1, isFirst: true };
     onSegment(index);
     return true;
+  }
+
+  #beginTimes({ baseTime }: ReadySegment): void {
+    // The clock may have gone back since the segment was prepared.
+    this.#lastTime = Math.max(this.#lastTime, baseTime);
+    this.#timeMax = baseTime + frameMillisMax;
   }
 
   /** Writes what is left of a new segment's checkpoint; true when nothing is. */
