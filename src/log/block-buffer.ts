@@ -14,9 +14,10 @@ export class BlockBuffer {
   readonly buffer: number;
   /** Offset in the writer's memory at which the block header stands. */
   readonly start: number;
-  /** Where the next frame goes, and where frames must end. */
+  /** Where the next frame goes, where records must end, and where control records must. */
   cursor = 0;
   limit = 0;
+  controlLimit = 0;
   sequence = 0;
   flags = 0;
   segment: LaneSegment | null = null;

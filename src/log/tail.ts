@@ -208,11 +208,11 @@ export class Tail {
   #nextBlockWith(frameBytes: number, use: BlockUse): BlockBuffer | null {
     if (frameBytes > this.frameBytesMax) return null;
     for (;;) {
-      if (this.open !== null) this.closeBlock();
-      if (this.#openBlock(frameBytes, use) === null || !this.#placeCheckpoint()) return null;
       // A checkpoint takes room, and may take blocks: look at the one that is open now.
-      const block = this.open as BlockBuffer | null;
-      if (block !== null && block.cursor + frameBytes <= block.limit) return block;
+      const block = this.open;
+      if (block !== null && block.cursor + frameBytes <= (use === "control" ? block.controlLimit : block.limit)) return block;
+      if (block !== null) this.closeBlock();
+      if (this.#openBlock(frameBytes, use) === null || !this.#placeCheckpoint()) return null;
     }
   }
 
@@ -275,7 +275,7 @@ export class Tail {
   /** One frame into a block that has room for it. */
   putFrame(block: BlockBuffer, kindAndFlags: number, partition: number, sequence: number, payload: Uint8Array): void {
     const segment = block.segment as LaneSegment;
-    assert(block.cursor + frameHeaderBytes + roundUp8(payload.length) <= block.limit, "a frame stays inside its block");
+    assert(block.cursor + frameHeaderBytes + roundUp8(payload.length) <= block.controlLimit, "a frame stays inside its block");
     const place = beginFrame(block, payload.length | kindAndFlags, partition, sequence, this.time() - segment.index.baseTime);
     copyBytes(block, place, payload, payload.length);
     segment.holdsData = true;
@@ -336,10 +336,10 @@ export class Tail {
     this.lacksSpace = true;
     if ((this.#current === null || this.#mustRotate(this.#current, needed)) && !this.#rotate()) return null;
     const segment = this.#current as LaneSegment;
-    // On a full disk a trim must still find room, or no room would ever come back.
-    const reserve = use === "control" || this.#options.supply.hasReady ? 0 : controlReserveBytes;
-    const room = segment.ready.readyEnd - segment.nextOffset - reserve;
-    if (room < needed) {
+    const room = segment.ready.readyEnd - segment.nextOffset;
+    // On a full disk a trim must still find room, or no room would ever come back: records don't even go into the rest of a trim's block.
+    const roomForRecords = Math.max(0, room - (this.#options.supply.hasReady ? 0 : controlReserveBytes));
+    if ((use === "control" ? room : roomForRecords) < needed) {
       this.#options.stats.stalls++;
       this.#options.supply.handleStall(segment.ready);
       return null;
@@ -347,7 +347,8 @@ export class Tail {
     this.lacksSpace = false;
     const block = this.#free.pop() as BlockBuffer;
     block.cursor = block.start + blockHeaderBytes;
-    block.limit = block.start + Math.min(bufferBytes, room);
+    block.limit = block.start + Math.min(bufferBytes, roomForRecords);
+    block.controlLimit = block.start + Math.min(bufferBytes, room);
     block.sequence = this.#nextBlock++;
     block.segment = segment;
     block.fileOffset = segment.nextOffset;
@@ -412,7 +413,7 @@ export class Tail {
     for (let isLast = false; !isLast; ) {
       const { payload, rest, isFirst } = checkpoint;
       const frameBytes = frameHeaderBytes + roundUp8(payload.length);
-      if (this.open !== null && this.open.cursor + frameBytes > this.open.limit) this.closeBlock();
+      if (this.open !== null && this.open.cursor + frameBytes > this.open.controlLimit) this.closeBlock();
       const block = this.open ?? this.#openBlock(frameBytes, "control");
       if (block === null) return false;
       const following = rest.next().value;

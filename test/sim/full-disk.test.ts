@@ -1,0 +1,76 @@
+// A full disk whose segments a trim frees: what is refused, what goes on, and that everybody is answered. On simulated storage, where the
+// order of events is always the same.
+
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { RingwallError } from "#src/base/errors.js";
+import { LaneLog as Log } from "#src/log/lane-log.js";
+import { resolveOptions, type LogOptions, type ResolvedOptions } from "#src/log/options.js";
+import type { Partition } from "#src/log/partition.js";
+import { SimMachine } from "#src/storage/sim/machine.js";
+import { SimStorage } from "#src/storage/sim/sim-storage.js";
+import { HeldStorage, settled } from "./held-storage.js";
+
+const directory = "/log";
+const record = "x".repeat(6000);
+
+function small(more: LogOptions = {}): ResolvedOptions {
+  return { ...resolveOptions({ bufferBytes: 16 * 1024, bufferCount: 4, reclaim: false, ...more }), segmentBytes: 64 * 1024 };
+}
+
+interface FullLog {
+  readonly machine: SimMachine;
+  readonly storage: HeldStorage;
+  readonly log: Log;
+  readonly partition: Partition;
+}
+
+/** A log whose disk has just refused a record. `firstRecords`: what partitions have in the first segment. */
+async function onFullDisk(t: TestContext, firstRecords: Readonly<Record<string, number>> = {}): Promise<FullLog> {
+  const machine = new SimMachine({ seed: 1, diskBytes: 600 * 1024 });
+  const storage = new HeldStorage(machine);
+  t.after(() => { machine.kill(storage.owner); });
+  const log = await Log.openOn({ storage, reason: "test" }, directory, small());
+  const partition = log.partition("p");
+  for (const [name, count] of Object.entries(firstRecords)) await log.partition(name).appendBatch(Array.from({ length: count }, () => "first"));
+  for (let count = 0, refusals = 0; refusals < 2; count++) {
+    assert.ok(count < 1000, "the disk was filled");
+    refusals = (await outcome(machine, partition.append(record))) === "done" ? 0 : refusals + 1;
+    await settled(machine);
+  }
+  assert.ok(partition.lastSeq > 30 && partition.lastSeq === partition.durableSeq, `${String(partition.lastSeq)} records`);
+  return { machine, storage, log, partition };
+}
+
+/** "done", or the code of its error. Fails where nothing is left to happen and it is still pending: the process would just end. */
+function outcome(machine: SimMachine, promise: Promise<unknown>): Promise<string> {
+  const told = promise.then(() => "done", (error: unknown) => {
+    assert.ok(error instanceof RingwallError, String(error));
+    return error.code;
+  });
+  return Promise.race([told, settled(machine).then(() => assert.fail("nothing is left to happen, and it is pending"))]);
+}
+
+async function demandReopened({ machine, storage }: FullLog, first: number, last: number): Promise<void> {
+  machine.kill(storage.owner);
+  const again = await Log.openOn({ storage: new SimStorage(machine), reason: "test" }, directory, small());
+  const { firstSeq, lastSeq } = again.partition("p");
+  assert.deepEqual([firstSeq, lastSeq], [first, last]);
+  await again.close();
+}
+
+test("records that come with trims leave the last space to trims", async (t) => {
+  const full = await onFullDisk(t, { few: 20 });
+  const { machine, log, partition } = full;
+  const last = partition.lastSeq;
+  const few = log.partition("few");
+  for (let first = 2; first < 12; first++) {
+    // They free nothing: what else is in the first segment lives.
+    const asked = [few.trim(first), partition.append(record)];
+    assert.deepEqual(await Promise.all(asked.map((promise) => outcome(machine, promise))), ["done", "RINGWALL_DISK_FULL"], `trim ${String(first)}`);
+  }
+  await partition.trim(last + 1);
+  assert.equal(await outcome(machine, few.trim(21)), "done");
+  assert.equal(await outcome(machine, partition.append(record)), "done");
+  await demandReopened(full, last + 1, last + 1);
+});
