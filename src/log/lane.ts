@@ -19,6 +19,7 @@ import { demandPossible, placedItems, type GroupItem } from "./atomic-group.js";
 import type { BlockBuffer, Resolve } from "./block-buffer.js";
 import { Conditions } from "./conditions.js";
 import { Drains } from "./drains.js";
+import { FullDisk } from "./full-disk.js";
 import { laneFeatures } from "./lane-features.js";
 import type { LaneSegment } from "./lane-segment.js";
 import type { LaneSettings } from "./lane-settings.js";
@@ -73,9 +74,9 @@ export class Lane {
   readonly #drains = new Drains({ isClear: () => this.#queue.length === 0, defer: (action) => { this.settings.storage.clock.defer(action); } });
   readonly #acknowledgesAtOnce: boolean;
 
+  readonly #fullDisk: FullDisk;
+
   #state: LaneState = { kind: "open" };
-  /** Something that `enqueue` had accepted found no space to the end. */
-  #closeFailure: RingwallError | null = null;
   #turnEndScheduled = false;
   /** Sealing and releasing of segments, one after the other. Never rejects. */
   #background: Promise<void> = Promise.resolve();
@@ -109,6 +110,10 @@ export class Lane {
       onSegmentDone: (segment) => { this.#seal(segment); }, onChanged: (states, count) => { this.shelf.handleChanged(states, count); }, onFailure: (error) => { this.handleFailure(error); },
     });
     this.#placer = new Placer(this.#tail, this.table, this.stats);
+    this.#fullDisk = new FullDisk({
+      queue: this.#queue, tail: this.#tail, drains: this.#drains, releases: this.#releases,
+      isClosing: () => this.#state.kind === "closing", settle: () => { this.#settle(); },
+    });
     this.small = new SmallGroup(this.#placer, {
       acknowledgesAtOnce: this.#acknowledgesAtOnce, demandOpen: () => { this.#demandOpen(); }, afterPlacing: (block) => { this.#afterPlacing(block); },
       blockWith: (bytes) => (this.#queue.mustWait ? null : this.#tail.blockWith(bytes)),
@@ -235,7 +240,7 @@ export class Lane {
     const block = this.#blockFor(state, bytes);
     if (block === null) {
       const { trouble } = this.#supply;
-      if (trouble.kind === "full" && this.#tail.lacksSpace && this.#queue.length > 0) {
+      if (trouble.kind === "full" && this.#tail.lacksSpace && this.#queue.length > 0 && !this.#fullDisk.mayBringSpace) {
         this.#settle();
         throw trouble.error;
       }
@@ -352,10 +357,7 @@ export class Lane {
   async #placedIsDurable(): Promise<void> {
     // A waiter on a block of a poisoned lane would wait for ever.
     if (this.#poison !== null) throw this.#poison;
-    const promise = newAcknowledgement();
-    const resolve = resolveOfLast();
-    if (!this.#tail.addWaiterForAll(resolve)) resolve(0);
-    await promise;
+    await this.#tail.written();
     if (this.settings.flush === "never") await this.#syncFiles();
   }
 
@@ -372,7 +374,7 @@ export class Lane {
     }
     const freed = this.#free();
     await freed.catch(() => undefined);
-    failure = this.#poison ?? failure ?? this.#closeFailure;
+    failure = this.#poison ?? failure ?? this.#fullDisk.unheard;
     if (this.#state.kind !== "poisoned") this.#state = { kind: "closed" };
     await runAll([() => (failure === null ? Promise.resolve() : Promise.reject(failure)), () => freed]);
   }
@@ -387,8 +389,7 @@ export class Lane {
     this.#timers.cancel();
     await this.#reclaim?.stop();
     await this.#background;
-    const kept = [...this.#sealing, ...this.#tail.leaving, ...(this.#tail.current === null ? [] : [this.#tail.current])];
-    const files = kept.map((segment) => () => segment.ready.file.close());
+    const files = this.#unsealed().map((segment) => () => segment.ready.file.close());
     await runAll([() => this.#supply.close(), () => this.#writer.close(), ...files, () => this.shelf.close()]);
   }
 
@@ -397,6 +398,7 @@ export class Lane {
     await this.#reclaim?.stop();
     if (this.#tail.holdsFrames) this.#tail.closeBlock();
     await this.#conditions.wait(() => this.#isQuiet());
+    await this.#fullDisk.looked;
     await this.#background;
     if (this.#poison !== null) return;
     // A lane that never wrote anything needs no seal: the superblock says where it ends.
@@ -526,9 +528,8 @@ export class Lane {
   /** Under durability "none": what was written so far is on stable media when it resolves. A failure poisons. */
   async #syncFiles(): Promise<void> {
     const target = this.#tail.commit.horizon;
-    const segments = [...this.#sealing, ...this.#tail.leaving, ...(this.#tail.current === null ? [] : [this.#tail.current])];
     try {
-      await Promise.all(segments.map((segment) => this.#writer.syncFile(segment.ready.writerFile)));
+      await Promise.all(this.#unsealed().map((segment) => this.#writer.syncFile(segment.ready.writerFile)));
     } catch (error) {
       this.#fail(asFailure(error, this.settings.directory));
       throw this.refusal();
@@ -536,6 +537,10 @@ export class Lane {
     // Another flush failed meanwhile: the kernel took what that one could not write for clean, and this one passed it over.
     if (this.#poison !== null) throw this.refusal();
     this.#tail.syncedBlock = Math.max(this.#tail.syncedBlock, target);
+  }
+
+  #unsealed(): LaneSegment[] {
+    return [...this.#sealing, ...this.#tail.leaving, ...(this.#tail.current === null ? [] : [this.#tail.current])];
   }
 
   #scheduleTurnEnd(): void {
@@ -560,19 +565,10 @@ export class Lane {
     if (this.#state.kind === "closed") return;
     if (trouble.kind === "failed") this.#fail(trouble.error);
     else if (trouble.kind === "full" && this.#tail.lacksSpace) {
-      this.#refuseQueue(trouble.error);
+      this.#fullDisk.handle(trouble.error);
       this.#conditions.check();
       if (this.#queue.length > 0) this.#timers.armSpaceRetry();
     } else this.#settle();
-  }
-
-  /**
-   * A full disk: what waits is refused and its sequences are given back; nothing acknowledged is touched. What was begun,
-   * and what `enqueue` has accepted, with all before it, goes on waiting for space, unless the log is closing.
-   */
-  #refuseQueue(error: RingwallError): void {
-    if (this.#queue.refuse(error, this.#state.kind === "closing").unheard) this.#closeFailure = error;
-    this.#drains.fail(error);
   }
 
   /** A write or flush failed: what is pending is unknown, nothing more is accepted, nothing is retried. */

@@ -12,9 +12,15 @@ export class Releases {
   readonly #options: ReleasesOptions;
   /** One that has not begun: it sees all that was trimmed by now. A hundred thousand trims at once are a few looks. */
   #due: Promise<void> | null = null;
+  #underWay = 0;
 
   constructor(options: ReleasesOptions) {
     this.#options = options;
+  }
+
+  /** Whether one is due or has begun. */
+  get isUnderWay(): boolean {
+    return this.#underWay > 0;
   }
 
   /** Resolves when it is through. Rejects with RINGWALL_DAMAGED when the index of a sealed segment can't be had: then nothing is freed. */
@@ -25,6 +31,7 @@ export class Releases {
 
   async #begin(): Promise<void> {
     let damage: RingwallError | null = null;
+    this.#underWay++;
     await this.#options.inBackground(async () => {
       this.#due = null;
       try {
@@ -34,6 +41,7 @@ export class Releases {
         damage = error;
       }
     });
+    this.#underWay--;
     if (damage !== null) throw damage as RingwallError;
   }
 }

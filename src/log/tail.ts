@@ -18,6 +18,7 @@ import type { Memory } from "../format/memory.js";
 import { blockSeed } from "../format/seed.js";
 import { inTurns } from "../storage/in-turns.js";
 import type { BlockWriter } from "../storage/storage.js";
+import { newAcknowledgement, resolveOfLast } from "./acknowledgement.js";
 import { BlockBuffer, type Resolve } from "./block-buffer.js";
 import { beginFrame, copyBytes, kindBits } from "./frame-writer.js";
 import { checkpointPayloadBytesMax } from "./lane-limits.js";
@@ -148,6 +149,11 @@ export class Tail {
   /** Whether the open block holds a frame. */
   get holdsFrames(): boolean {
     return this.open !== null && this.open.cursor > this.open.start + blockHeaderBytes;
+  }
+
+  /** The last block that holds something, or was closed. */
+  get placedUpTo(): number {
+    return this.#nextBlock - (this.open === null || this.holdsFrames ? 1 : 2);
   }
 
   /** Nothing is open with frames, closed or in flight. */
@@ -311,6 +317,14 @@ export class Tail {
     if (last === undefined) return false;
     last.addWaiter(resolve, 0);
     return true;
+  }
+
+  /** Resolves when everything placed by now is written, rejects when that fails. Of a poisoned lane it would never. */
+  written(): Promise<unknown> {
+    const promise = newAcknowledgement();
+    const resolve = resolveOfLast();
+    if (!this.addWaiterForAll(resolve)) resolve(0);
+    return promise;
   }
 
   /** Blocks on their way must not make durable what was truncated meanwhile. */

@@ -51,6 +51,11 @@ function outcome(machine: SimMachine, promise: Promise<unknown>): Promise<string
   return Promise.race([told, settled(machine).then(() => assert.fail("nothing is left to happen, and it is pending"))]);
 }
 
+/** Whatever is not held has happened; a tenth of the time after which `outcome` gives up. */
+function turn(machine: SimMachine): Promise<void> {
+  return machine.loop.sleep(machine.boot(), 100_000);
+}
+
 async function demandReopened({ machine, storage }: FullLog, first: number, last: number): Promise<void> {
   machine.kill(storage.owner);
   const again = await Log.openOn({ storage: new SimStorage(machine), reason: "test" }, directory, small());
@@ -58,6 +63,66 @@ async function demandReopened({ machine, storage }: FullLog, first: number, last
   assert.deepEqual([firstSeq, lastSeq], [first, last]);
   await again.close();
 }
+
+const askers: Readonly<Record<string, (full: FullLog) => Promise<unknown>>> = {
+  append: ({ partition }) => partition.append(record),
+  batch: ({ partition }) => partition.appendBatch([record, record, record, record, record]),
+  "record in fragments": ({ partition }) => partition.append("x".repeat(40_000)),
+  "append to a new partition": ({ log }) => log.partition("new").append(record),
+  "enqueue, and the drain behind it,": async ({ log, partition }) => {
+    for (let count = 0; count < 5; count++) partition.enqueue(record);
+    assert.ok(log.needDrain);
+    await log.drain();
+  },
+  "enqueue, and the close behind it,": async ({ log, partition }) => {
+    for (let count = 0; count < 5; count++) partition.enqueue(record);
+    await log.close();
+  },
+};
+
+for (const [name, ask] of Object.entries(askers)) {
+  test(`${name} behind a trim that is not awaited: goes into what the trim frees`, async (t) => {
+    const full = await onFullDisk(t);
+    const { machine, storage, partition } = full;
+    const last = partition.lastSeq;
+    // The trim is on its way when the supply finds the disk full.
+    storage.isHolding = true;
+    const trimmed = outcome(machine, partition.trim(last + 1));
+    await turn(machine);
+    const asked = outcome(machine, ask(full));
+    await turn(machine);
+    storage.letGo();
+    assert.deepEqual(await Promise.all([trimmed, asked]), ["done", "done"]);
+    await demandReopened(full, last + 1, partition.lastSeq);
+  });
+}
+
+test("a trim that frees no segment: what comes behind it is refused, and its sequences are given back", async (t) => {
+  const full = await onFullDisk(t);
+  const { machine, partition, log } = full;
+  const last = partition.lastSeq;
+  const asked = [partition.trim(2), partition.append(record), partition.appendBatch([record, record]), log.drain()];
+  assert.deepEqual(await Promise.all(asked.map((promise) => outcome(machine, promise))), ["done", "RINGWALL_DISK_FULL", "RINGWALL_DISK_FULL", "RINGWALL_DISK_FULL"]);
+  assert.equal(partition.lastSeq, last);
+  await demandReopened(full, 2, last);
+});
+
+test("the trim that would bring space fails: what waits behind it is told, and nothing of it is there", async (t) => {
+  const full = await onFullDisk(t);
+  const { machine, storage, partition, log } = full;
+  const last = partition.lastSeq;
+  storage.isHolding = true;
+  const trimmed = outcome(machine, partition.trim(last + 1));
+  await turn(machine);
+  const asked = [trimmed, ...[partition.append(record), log.drain(), log.sync()].map((promise) => outcome(machine, promise))];
+  await turn(machine);
+  Object.assign(machine.faults, { writeError: 1 });
+  storage.letGo();
+  assert.deepEqual(await Promise.all(asked), asked.map(() => "RINGWALL_POISONED"));
+  assert.equal(await outcome(machine, log.close()), "RINGWALL_POISONED");
+  Object.assign(machine.faults, { writeError: 0 });
+  await demandReopened(full, 1, last);
+});
 
 test("records that come with trims leave the last space to trims", async (t) => {
   const full = await onFullDisk(t, { few: 20 });
