@@ -171,4 +171,28 @@ export const space = [
     edits: [{ file: "src/log/segment-supply.ts", find: "await files.syncDirectory(directory);\n", replace: "" }],
     catchers: [cut("dsync, appends")],
   },
+  {
+    name: "refused before what is dead is free",
+    breaks: "On a full disk an append behind a trim that is on its way is refused, although the trim frees what it needs.",
+    edits: [{ file: "src/log/full-disk.ts", find: "if (queue.length > 0 && this.mayBringSpace) {", replace: "if (queue.length > 0 && this.#options.releases.isUnderWay) {" }],
+    catchers: [{ test: "sim/full-disk.test", name: "behind a trim that is not awaited" }],
+  },
+  {
+    name: "records in the space that is kept for trims",
+    breaks: "On a full disk records fill up the block that a trim has opened, until no trim finds room any more.",
+    edits: [{ file: "src/log/tail.ts", find: "Math.min(bufferBytes, roomForRecords)", replace: "Math.min(bufferBytes, room)" }],
+    catchers: [{ test: "sim/full-disk.test", name: "leave the last space" }],
+  },
+  {
+    name: "a trim refused with appends",
+    breaks: "On a full disk a trim that has room is refused with the appends that wait before it.",
+    edits: [{ file: "src/log/operation-queue.ts", find: "this.#waiting.length === 0 ? takeTrims(operations) : []", replace: "[]" }],
+    catchers: [{ test: "sim/full-disk.test", name: "behind appends that are refused" }],
+  },
+  {
+    name: "a trim ahead of the truncation that it goes by",
+    breaks: "On a full disk a trim is placed although what it goes by was refused: it takes records that stay.",
+    edits: [{ file: "src/log/operation-queue.ts", find: "if (isBegun(operation) || truncates(operation)) break;", replace: "if (isBegun(operation)) break;" }],
+    catchers: [{ test: "sim/full-disk.test", name: "by what is refused before it" }],
+  },
 ];

@@ -7,6 +7,7 @@
 
 import type { RingwallError } from "../base/errors.js";
 import type { Drains } from "./drains.js";
+import type { Operation } from "./operation.js";
 import type { OperationQueue } from "./operation-queue.js";
 import type { Releases } from "./releases.js";
 import type { Tail } from "./tail.js";
@@ -17,6 +18,8 @@ export interface FullDiskOptions {
   readonly drains: Drains;
   readonly releases: Releases;
   readonly isClosing: () => boolean;
+  /** Places what it can of an operation; true when it is through. */
+  readonly place: (operation: Operation) => boolean;
   /** Moves on what can move, and asks the supply again where something still waits for space. */
   readonly settle: () => void;
 }
@@ -46,14 +49,16 @@ export class FullDisk {
    * touched. What was begun, and what `enqueue` has accepted, with all before it, goes on waiting, unless the log is closing.
    */
   handle(error: RingwallError): void {
-    const { queue, drains, isClosing } = this.#options;
+    const { queue, tail, drains, isClosing, place, settle } = this.#options;
     // Of a poisoned lane nothing waits.
     if (queue.length > 0 && this.mayBringSpace) {
       if (!this.#isLooking) this.looked = this.#look();
       return;
     }
-    if (queue.refuse(error, isClosing()).unheard) this.unheard = error;
+    if (queue.refuse(error, isClosing(), (trim) => tail.withoutAsking(() => place(trim))).unheard) this.unheard = error;
     drains.fail(error);
+    // A trim may have been placed.
+    if (queue.length === 0) settle();
   }
 
   /**

@@ -112,7 +112,7 @@ export class Lane {
     this.#placer = new Placer(this.#tail, this.table, this.stats);
     this.#fullDisk = new FullDisk({
       queue: this.#queue, tail: this.#tail, drains: this.#drains, releases: this.#releases,
-      isClosing: () => this.#state.kind === "closing", settle: () => { this.#settle(); },
+      isClosing: () => this.#state.kind === "closing", place: (operation) => this.#place(operation), settle: () => { this.#settle(); },
     });
     this.small = new SmallGroup(this.#placer, {
       acknowledgesAtOnce: this.#acknowledgesAtOnce, demandOpen: () => { this.#demandOpen(); }, afterPlacing: (block) => { this.#afterPlacing(block); },

@@ -2,7 +2,7 @@
 
 import { RingwallError } from "../base/errors.js";
 import type { LaneSettings } from "./lane-settings.js";
-import { bytesOf, refuseOperation, undoSequences, type Operation } from "./operation.js";
+import { bytesOf, refuseOperation, undoSequences, type ControlOperation, type Operation, type TrimsOperation } from "./operation.js";
 
 export class OperationQueue {
   /** Records wait, though there may be space. What was begun goes on. */
@@ -34,7 +34,7 @@ export class OperationQueue {
 
   /** Whether a truncation waits: until it is placed, segments hold records as if alive that it has given up. */
   get truncates(): boolean {
-    return this.#waiting.some((operation) => operation.kind === "truncate" || (operation.kind === "records" && operation.effects !== null));
+    return this.#waiting.some(truncates);
   }
 
   /** Throws RINGWALL_BACKPRESSURE where as much waits as the buffers hold. */
@@ -61,11 +61,13 @@ export class OperationQueue {
 
   /**
    * Refuses what can be refused and gives its sequences back. What was begun, and what was accepted without a promise,
-   * with all before it, stays, unless `all`; those who wait for durability are refused in any case. `unheard`: something was refused
-   * that was accepted without a promise, so that nobody hears of it.
+   * with all before it, stays, unless `all`; those who wait for durability are refused in any case. A trim that has nothing but what is
+   * refused before it is left to `placeTrim`, which says whether it found room. `unheard`: something was refused that was accepted without
+   * a promise, so that nobody hears of it.
    */
-  refuse(error: Error, all: boolean): { readonly unheard: boolean } {
+  refuse(error: Error, all: boolean, placeTrim: (trim: Operation) => boolean): { readonly unheard: boolean } {
     const operations = this.#waiting.splice(all ? 0 : this.#waiting.findLastIndex(isBound) + 1);
+    const trims = this.#waiting.length === 0 ? takeTrims(operations) : [];
     const unheard = operations.some((operation) => operation.kind === "records" && isBound(operation));
     undoSequences(operations);
     for (let index = this.#waiting.length - 1; index >= 0; index--) {
@@ -73,6 +75,9 @@ export class OperationQueue {
     }
     for (const operation of operations) if (operation.kind === "records") this.#bytes -= bytesOf(operation);
     for (const operation of operations) refuseOperation(operation, error);
+    while (trims[0] !== undefined && placeTrim(trims[0])) trims.shift();
+    undoSequences(trims);
+    for (const trim of trims) refuseOperation(trim, error);
     return { unheard };
   }
 
@@ -86,6 +91,28 @@ export class OperationQueue {
 /** In the middle of a group: nothing else may be placed. */
 function isBegun(operation: Operation): boolean {
   return operation.kind === "move" ? operation.itemBytes > 0 : operation.kind === "records" && operation.started;
+}
+
+function truncates(operation: Operation): boolean {
+  return operation.kind === "truncate" || (operation.kind === "records" && operation.effects !== null);
+}
+
+/** Takes the trims out that go by nothing that waits before them: neither by its records nor by its truncations. */
+function takeTrims(operations: Operation[]): Operation[] {
+  const trims: Operation[] = [];
+  for (let index = 0; index < operations.length; ) {
+    const operation = operations[index] as Operation;
+    if (isBegun(operation) || truncates(operation)) break;
+    if (operation.kind !== "trim" && operation.kind !== "trims") index++;
+    else if (takesOnlyWhatIsPlaced(operation)) trims.push(...operations.splice(index, 1));
+    else break;
+  }
+  return trims;
+}
+
+function takesOnlyWhatIsPlaced(operation: ControlOperation | TrimsOperation): boolean {
+  const items = operation.kind === "trims" ? operation.items : [operation];
+  return items.every(({ state, sequence }) => sequence <= state.placedSequence + 1);
 }
 
 /** Begun, or accepted without a promise: it can't be refused any more. */

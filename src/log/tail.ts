@@ -101,6 +101,7 @@ export class Tail {
   #timeIsFresh = false;
   #epochBegun = false;
   #rotationRequested = false;
+  #asksSupply = true;
 
   constructor(options: TailOptions) {
     const { settings, writer } = options;
@@ -220,6 +221,14 @@ export class Tail {
       if (block !== null) this.closeBlock();
       if (this.#openBlock(frameBytes, use) === null || !this.#placeCheckpoint()) return null;
     }
+  }
+
+  /** Whoever is told that there is no space, and tries to place something else, must not be told so again for that: it would never end. */
+  withoutAsking(place: () => boolean): boolean {
+    this.#asksSupply = false;
+    const isPlaced = place();
+    this.#asksSupply = true;
+    return isPlaced;
   }
 
   /** A block without records, flagged, on its way. False when there is no space for it now. */
@@ -355,7 +364,7 @@ export class Tail {
     const roomForRecords = Math.max(0, room - (this.#options.supply.hasReady ? 0 : controlReserveBytes));
     if ((use === "control" ? room : roomForRecords) < needed) {
       this.#options.stats.stalls++;
-      this.#options.supply.handleStall(segment.ready);
+      if (this.#asksSupply) this.#options.supply.handleStall(segment.ready);
       return null;
     }
     this.lacksSpace = false;
@@ -391,7 +400,7 @@ export class Tail {
   /** Goes over to the next segment and prepares its checkpoint. False when none is ready. */
   #rotate(): boolean {
     const { supply, stats, onSegment } = this.#options;
-    const ready = supply.take();
+    const ready = this.#asksSupply || supply.hasReady ? supply.take() : null;
     if (ready === null) {
       stats.stalls++;
       return false;

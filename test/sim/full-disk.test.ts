@@ -97,6 +97,75 @@ for (const [name, ask] of Object.entries(askers)) {
   });
 }
 
+for (const name of ["drop", "truncate"] as const) {
+  test(`an append behind a ${name} that is not awaited goes into what it leaves dead`, async (t) => {
+    const { machine, storage, partition, log } = await onFullDisk(t);
+    storage.isHolding = true;
+    const gone = outcome(machine, name === "drop" ? partition.drop() : partition.truncate(0));
+    await turn(machine);
+    const asked = outcome(machine, log.partition("other").append(record));
+    await turn(machine);
+    storage.letGo();
+    assert.deepEqual(await Promise.all([gone, asked]), ["done", "done"]);
+    assert.equal(await outcome(machine, log.close()), "done");
+  });
+}
+
+test("a trim behind a batch that was begun is refused; the log is closed and opened anew, and trims", async (t) => {
+  const full = await onFullDisk(t);
+  const { machine, storage, partition, log } = full;
+  const last = partition.lastSeq;
+  machine.disk.capacityBytes += 64 * 1024;
+  const batch = outcome(machine, partition.appendBatch(Array.from({ length: 30 }, () => record)));
+  await turn(machine);
+  assert.deepEqual([await outcome(machine, partition.trim(last + 1)), partition.firstSeq], ["RINGWALL_DISK_FULL", 1]);
+  assert.deepEqual(await Promise.all([outcome(machine, log.close()), batch]), ["RINGWALL_DISK_FULL", "RINGWALL_DISK_FULL"]);
+  machine.kill(storage.owner);
+  const again = await Log.openOn({ storage: new SimStorage(machine), reason: "test" }, directory, small());
+  const asked = [again.partition("p").trim(last + 1), again.partition("p").append(record)];
+  assert.deepEqual(await Promise.all(asked.map((promise) => outcome(machine, promise))), ["done", "done"]);
+  assert.equal(await outcome(machine, again.close()), "done");
+});
+
+test("a trim behind appends that are refused is not refused with them", async (t) => {
+  const full = await onFullDisk(t, { few: 20 });
+  const { machine, partition, log } = full;
+  const last = partition.lastSeq;
+  const asked = [partition.append(record), log.partition("few").trim(21), partition.trim(last + 1), partition.append(record), log.drain()];
+  const answers = ["RINGWALL_DISK_FULL", "done", "done", "RINGWALL_DISK_FULL", "RINGWALL_DISK_FULL"];
+  assert.deepEqual(await Promise.all(asked.map((promise) => outcome(machine, promise))), answers);
+  assert.equal(await outcome(machine, partition.append(record)), "done");
+  await demandReopened(full, last + 1, last + 1);
+});
+
+test("a trim that goes by what is refused before it is refused with it", async (t) => {
+  for (const before of ["truncate", "append"] as const) {
+    const full = await onFullDisk(t);
+    const { machine, partition } = full;
+    const last = partition.lastSeq;
+    const asked = before === "truncate" ? [partition.append(record), partition.truncate(last - 5), partition.append(record), partition.trim(last - 3)] : [partition.append(record), partition.trim(last + 2)];
+    assert.deepEqual(await Promise.all(asked.map((promise) => outcome(machine, promise))), asked.map(() => "RINGWALL_DISK_FULL"));
+    assert.deepEqual([partition.firstSeq, partition.lastSeq], [1, last]);
+    const again = [partition.trim(last + 1), partition.append(record)];
+    assert.deepEqual(await Promise.all(again.map((promise) => outcome(machine, promise))), ["done", "done"]);
+    await demandReopened(full, last + 1, last + 1);
+  }
+});
+
+test("a trim behind what enqueue has accepted does not go ahead of it: it is refused while that waits for space", async (t) => {
+  const full = await onFullDisk(t);
+  const { machine, partition, log } = full;
+  const last = partition.lastSeq;
+  partition.enqueue(record);
+  await turn(machine);
+  assert.equal(await outcome(machine, partition.trim(last + 1)), "RINGWALL_DISK_FULL");
+  assert.deepEqual([partition.firstSeq, partition.lastSeq], [1, last + 1]);
+  machine.disk.capacityBytes = Number.POSITIVE_INFINITY;
+  assert.equal(await outcome(machine, log.sync()), "done");
+  assert.equal(await outcome(machine, partition.trim(last + 1)), "done");
+  await demandReopened(full, last + 1, last + 1);
+});
+
 test("a trim that frees no segment: what comes behind it is refused, and its sequences are given back", async (t) => {
   const full = await onFullDisk(t);
   const { machine, partition, log } = full;
