@@ -112,6 +112,12 @@ export const space = [
     catchers: [{ test: "sim/reclaim-bound.test", name: "while nobody writes" }],
   },
   {
+    name: "a close ends one wait",
+    breaks: "Of two waits of reclaim under way a close ends the last alone, and hangs.",
+    edits: [{ file: "src/log/reclaim.ts", find: "for (const wake of this.#wakes) wake();", replace: "[...this.#wakes].pop()?.();" }],
+    catchers: [{ test: "sim/reclaim-stopped.test", name: "has answered" }],
+  },
+  {
     name: "freed without copies",
     breaks: "Segments at the head go although their live records were not moved on.",
     edits: [{ file: "src/log/reclaim.ts", find: "if (!(await this.#move(await this.#roundOf(segments)))) return;", replace: "" }],

@@ -93,8 +93,8 @@ export class Reclaim {
   #segmentsKept = 0;
   /** Writers have had their time since copies were placed last. Never rejects. */
   #left: Promise<void> = Promise.resolve();
-  /** Ends the wait under way. */
-  #wake: (() => void) | null = null;
+  /** Each ends a wait under way: writers may still have their time from a round that failed while the owner of the next one is asked. */
+  readonly #wakes = new Set<() => void>();
 
   constructor(lane: ReclaimLane) {
     this.#lane = lane;
@@ -152,7 +152,7 @@ export class Reclaim {
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#allow();
-    this.#wake?.();
+    for (const wake of this.#wakes) wake();
     await this.#running;
   }
 
@@ -456,11 +456,13 @@ export class Reclaim {
   /** Until what is begun ends, or `stop` is called. */
   async #wait(begin: (end: () => void) => void): Promise<void> {
     if (this.#isStopping) return;
+    let wake = (): void => undefined;
     await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      begin(resolve);
+      wake = resolve;
+      this.#wakes.add(wake);
+      begin(wake);
     });
-    this.#wake = null;
+    this.#wakes.delete(wake);
   }
 }
 

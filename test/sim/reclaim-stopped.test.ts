@@ -1,0 +1,99 @@
+// Rounds of reclaim that end before they are through, on simulated storage: what they leave behind, and what the next ones make of it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { RingwallError } from "#src/base/errors.js";
+import { LaneLog as Log } from "#src/log/lane-log.js";
+import { resolveOptions, type ReclaimOption } from "#src/log/options.js";
+import { SimMachine } from "#src/storage/sim/machine.js";
+import { SimStorage } from "#src/storage/sim/sim-storage.js";
+
+const kilobyte = "x".repeat(1000);
+
+interface Aged {
+  readonly machine: SimMachine;
+  /** `old` and `bad` live in the first segment, damaged at record 17 of `bad`; what lies behind them is dead: `dead` records of a kilobyte. */
+  readonly open: (reclaim: ReclaimOption, onRead?: () => void) => Promise<Log>;
+  /** Until it holds, a second of the machine's time at most. */
+  readonly until: (what: string, holds: () => boolean) => Promise<void>;
+}
+
+async function aged(dead: number): Promise<Aged> {
+  const machine = new SimMachine({ seed: 1 });
+  const observer = machine.boot();
+  const openWith = (reclaim: ReclaimOption | false, onRead?: () => void): Promise<Log> =>
+    Log.openOn({ storage: storageOf(machine, onRead), reason: "test" }, "/log", { ...resolveOptions({ segmentBytes: 2 ** 20, bufferBytes: 16 * 1024, reclaim }) });
+  const log = await openWith(false);
+  const [old, bad, busy] = [log.partition("old"), log.partition("bad"), log.partition("busy")];
+  await Promise.all(Array.from({ length: 300 }, () => old.append(`old ${kilobyte}`)));
+  await Promise.all(Array.from({ length: 30 }, (_, at) => bad.append(`bad ${String(at + 1)} ${kilobyte}`)));
+  await Promise.all(Array.from({ length: dead }, () => busy.append(kilobyte)));
+  await busy.trim(busy.lastSeq + 1);
+  await log.close();
+  const { inode } = machine.disk.files().find(({ path }) => path.endsWith("00000001.segment"))!;
+  const bytes = Buffer.alloc(inode.size);
+  inode.read(bytes, 0);
+  inode.rot(bytes.indexOf("bad 17 ") + 100, 1);
+  return {
+    machine,
+    open: openWith,
+    until: async (what, holds) => {
+      for (let looks = 0; !holds(); looks++) {
+        assert.ok(looks < 10_000, what);
+        await machine.loop.sleep(observer, 100);
+      }
+    },
+  };
+}
+
+async function endsAtOnce({ until }: Aged, what: string, done: Promise<unknown>): Promise<void> {
+  let isOver = false;
+  const ended = done.finally(() => { isOver = true; });
+  await until(`${what} ends`, () => isOver);
+  await ended;
+}
+
+/** `onRead` comes when a file was read. */
+function storageOf(machine: SimMachine, onRead = (): void => undefined): SimStorage {
+  const storage = new SimStorage(machine);
+  const { files } = storage;
+  const open = files.open.bind(files);
+  files.open = async (path, mode) => {
+    const file = await open(path, mode);
+    const readAt = file.readAt.bind(file);
+    file.readAt = async (into, position) => {
+      const bytes = await readAt(into, position);
+      onRead();
+      return bytes;
+    };
+    return file;
+  };
+  return storage;
+}
+
+for (const answers of [true, false]) {
+  test(`closed behind a round that damage ended in its pause, when the owner of the next one ${answers ? "has answered" : "never answers"}: it ends`, async () => {
+    // It is due, and nobody has to be held.
+    const log = await aged(3300);
+    let asked = 0;
+    let answer = (): void => undefined;
+    const stopped: RingwallError[] = [];
+    const opened = await log.open({
+      factor: 1.1,
+      // The first chunk takes some minutes.
+      bytesPerSecond: 1024,
+      onReclaim: () => (++asked === 1 ? undefined : new Promise((resolve) => { answer = resolve; })),
+      onStopped: (error) => stopped.push(error),
+    });
+    await opened.partition("busy").append("what is trimmed makes it look");
+    const releasing = opened.partition("busy").trim(opened.partition("busy").lastSeq + 1);
+    await log.until("damage is met", () => stopped.length > 0);
+    await releasing;
+    await opened.partition("bad").trim(18);
+    await log.until("the owner is asked again", () => asked === 2);
+    if (answers) answer();
+    // The pause is over, or it is not yet.
+    await log.machine.loop.sleep(log.machine.boot(), answers ? 1_000_000 : 600_000_000);
+    await endsAtOnce(log, "the close", opened.close());
+  });
+}
