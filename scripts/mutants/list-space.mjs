@@ -118,6 +118,12 @@ export const space = [
     catchers: [{ test: "sim/reclaim-stopped.test", name: "has answered" }],
   },
   {
+    name: "damage that stays in the way",
+    breaks: "Damage that was truncated away in the moment in which it was met stops reclaim for good.",
+    edits: [{ file: "src/log/reclaim.ts", find: "truncations: walk.truncations };", replace: "truncations: state.truncations };" }, { file: "src/log/reclaim.ts", find: ": !isInTheWay(inTheWay)) return;", replace: ": false) return;" }, { file: "src/log/reclaim.ts", find: "truncationSince(state.truncations, truncations, lost.firstSequence) === null", replace: "truncations.length >= 0" }],
+    catchers: [{ test: "sim/reclaim-stopped.test", name: "in the moment" }],
+  },
+  {
     name: "freed without copies",
     breaks: "Segments at the head go although their live records were not moved on.",
     edits: [{ file: "src/log/reclaim.ts", find: "if (!(await this.#move(await this.#roundOf(segments)))) return;", replace: "" }],

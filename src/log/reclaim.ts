@@ -95,6 +95,8 @@ export class Reclaim {
   #left: Promise<void> = Promise.resolve();
   /** Each ends a wait under way: writers may still have their time from a round that failed while the owner of the next one is asked. */
   readonly #wakes = new Set<() => void>();
+  /** What a round has just met. */
+  #inTheWay: InTheWay | null = null;
 
   constructor(lane: ReclaimLane) {
     this.#lane = lane;
@@ -255,14 +257,15 @@ export class Reclaim {
   #handleFailure(error: unknown): void {
     if (!(error instanceof RingwallError)) return this.#lane.handleFailure(error);
     if (error.code !== "RINGWALL_DAMAGED") return;
-    const { stats, shelf, table, settings } = this.#lane;
+    const { stats, shelf, settings } = this.#lane;
+    const inTheWay = this.#inTheWay;
+    this.#inTheWay = null;
+    const at = error.place.segment;
+    // What was placed meanwhile may have taken it away, or its segment is freed.
+    if (inTheWay === null ? at !== undefined && !shelf.segmentIds.includes(at) : !isInTheWay(inTheWay)) return;
     const segment = shelf.segmentIds[0] ?? 0;
-    const lost = lostOf(error);
-    const state = lost === undefined ? undefined : table.byName(lost.partition);
-    // Its name is free: it waits to be dropped, and is in the way no longer then.
-    if (lost !== undefined && state === undefined) return;
     stats.reclaimStoppedAt = segment;
-    this.#stopped = { segment, inTheWay: lost === undefined || state === undefined ? null : { state, lost, truncations: state.truncations } };
+    this.#stopped = { segment, inTheWay };
     tellOwner(settings.reclaim?.onStopped, error);
   }
 
@@ -446,7 +449,11 @@ export class Reclaim {
         if (error instanceof RingwallError && error.code === "RINGWALL_DROPPED") return;
         // Truncated below: what is written there anew lies further on. Trimmed: the rest may be there.
         if (error instanceof RingwallError && error.code === "RINGWALL_NOT_FOUND") return;
-        if (!(error instanceof RingwallError) || error.code !== "RINGWALL_TRIMMED") throw error;
+        if (error instanceof RingwallError && error.code === "RINGWALL_TRIMMED") continue;
+        const lost = error instanceof RingwallError ? lostOf(error) : undefined;
+        // Not by its name, which another partition may have by now; nor with truncations that came since it was read.
+        if (lost !== undefined) this.#inTheWay = { state, lost, truncations: walk.truncations };
+        throw error;
       } finally {
         await walk.close();
       }

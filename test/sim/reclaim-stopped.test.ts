@@ -97,3 +97,57 @@ for (const answers of [true, false]) {
     await endsAtOnce(log, "the close", opened.close());
   });
 }
+
+test("damage in a partition that is dropped while it is met, under whose name another one is made: nothing stays stopped", async () => {
+  const log = await aged(8000);
+  const stopped: RingwallError[] = [];
+  const opened = await log.open({ factor: 1.1, onStopped: (error) => stopped.push(error) });
+  const [old, bad, busy] = [opened.partition("old"), opened.partition("bad"), opened.partition("busy")];
+  await busy.append(kilobyte);
+  await busy.trim(busy.lastSeq + 1);
+  await log.until("writers are held", () => opened.stats()[0]!.reclaimHolds > 0);
+  const appends = Array.from({ length: 50 }, () => busy.append(kilobyte));
+  // Both wait behind records that are held.
+  const dropped = bad.drop();
+  const anew = opened.partition("bad").append("bad again");
+  await Promise.all([...appends, dropped, anew]);
+  for (let rounds = 0; rounds < 20; rounds++) {
+    await Promise.all(Array.from({ length: 200 }, () => busy.append(kilobyte)));
+    await busy.trim(busy.lastSeq + 1);
+  }
+  await log.until("old segments are freed", () => opened.stats()[0]!.segmentsKept < 9);
+  assert.equal(opened.stats()[0]!.reclaimStoppedAt, 0, JSON.stringify(stopped.map(({ message }) => message)));
+  const texts: string[] = [];
+  for (const name of ["old", "bad"]) for await (const { data } of opened.partition(name).read()) texts.push(Buffer.from(data).toString().slice(0, 9).trim());
+  assert.equal(texts.filter((text) => text.startsWith("old")).length, 300);
+  assert.equal(texts.at(-1), "bad again");
+  assert.equal(old.firstSeq, 1);
+  await opened.close();
+});
+
+test("damage is truncated away in the moment in which it is met: nothing stays stopped", async () => {
+  // Behind each of the reads, some turns of promises later.
+  for (const [read, hops] of Array.from({ length: 14 }, (_, at) => [1 + (at >> 1), 10 + 10 * (at & 1)] as const)) {
+    const log = await aged(3300);
+    let reads = Number.NEGATIVE_INFINITY;
+    let truncated: Promise<void> | null = null;
+    const opened: Log = await log.open({ factor: 1.1 }, () => {
+      if (++reads !== read) return;
+      truncated = (async () => {
+        for (let left = hops; left > 0; left--) await Promise.resolve();
+        await opened.partition("bad").truncate(10);
+      })();
+    });
+    const busy = opened.partition("busy");
+    await busy.append(kilobyte);
+    reads = 0;
+    await busy.trim(busy.lastSeq + 1);
+    await log.machine.loop.sleep(log.machine.boot(), 1_000_000);
+    // Where there are fewer reads the damage stays.
+    await (truncated ?? opened.partition("bad").truncate(10));
+    await log.machine.loop.sleep(log.machine.boot(), 1_000_000);
+    assert.equal(opened.stats()[0]!.reclaimStoppedAt, 0, `${String(hops)} turns behind read ${String(read)}`);
+    assert.ok(opened.stats()[0]!.segmentsReclaimed > 0);
+    await opened.close();
+  }
+});
