@@ -124,6 +124,12 @@ export const space = [
     catchers: [{ test: "sim/reclaim-stopped.test", name: "in the moment" }],
   },
   {
+    name: "moved while nothing may go",
+    breaks: "While a backup keeps all segments the owner is asked and records are moved, again and again.",
+    edits: [{ file: "src/log/reclaim.ts", find: "return !shelf.keepsSegments && shelf", replace: "return shelf" }],
+    catchers: [{ test: "sim/reclaim-stopped.test", name: "while a backup" }],
+  },
+  {
     name: "freed without copies",
     breaks: "Segments at the head go although their live records were not moved on.",
     edits: [{ file: "src/log/reclaim.ts", find: "if (!(await this.#move(await this.#roundOf(segments)))) return;", replace: "" }],

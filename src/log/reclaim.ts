@@ -162,7 +162,8 @@ export class Reclaim {
   #isPossible(): boolean {
     const { shelf, state } = this.#lane;
     if (state.kind !== "open" || this.#isStopping || this.#isStopped()) return false;
-    return shelf.segmentIds.length > segmentsBeside + 1;
+    // A backup keeps all segments until it ends, and then has the lane look.
+    return !shelf.keepsSegments && shelf.segmentIds.length > segmentsBeside + 1;
   }
 
   /** What is damaged can't be moved, and is never freed: nothing behind it can go before the owner trims it. */
@@ -211,7 +212,7 @@ export class Reclaim {
     const { settings: { reclaim }, shelf } = this.#lane;
     this.#segmentsKept = shelf.segmentIds.length;
     const room = this.#roomBytes();
-    if (!this.#isLoaded || !this.#isPossible() || shelf.keepsSegments) this.#allowance.lift();
+    if (!this.#isLoaded || !this.#isPossible()) this.#allowance.lift();
     else if (room <= 0) {
       // One that runs is not asked to begin again at once: what it can't move now it would not move then either.
       if (this.#running === null) this.check();
@@ -241,7 +242,7 @@ export class Reclaim {
         if (!(await this.#move(await this.#roundOf(segments)))) return;
         this.#lane.shelf.handleMoved(last);
         await this.#lane.releaseDead();
-        // A backup keeps them for now. The copies count at the next look.
+        // A backup has begun, and keeps them for now. The copies count at the next look.
         if (this.#lane.shelf.segmentIds[0] === segments[0]) return;
       }
     } catch (error) {

@@ -151,3 +151,32 @@ test("damage is truncated away in the moment in which it is met: nothing stays s
     await opened.close();
   }
 });
+
+test("while a backup keeps all segments nothing is moved, read or asked for; behind it they go", async () => {
+  const log = await aged(8000);
+  let asked = 0;
+  let reads = 0;
+  const opened = await log.open({ factor: 1.1, onReclaim: () => { asked++; } }, () => { reads++; });
+  const busy = opened.partition("busy");
+  await opened.partition("bad").trim(18);
+  let letGo = (): void => undefined;
+  let isCopying = false;
+  const gate = new Promise<void>((resolve) => { letGo = resolve; });
+  const backup = opened.backup("/copy", { onProgress: () => {
+    isCopying = true;
+    return gate;
+  } });
+  await log.until("the backup copies", () => isCopying);
+  await log.machine.loop.sleep(log.machine.boot(), 1_000_000);
+  const before = { asked, reads, moved: opened.stats()[0]!.bytesMoved };
+  for (let rounds = 0; rounds < 20; rounds++) {
+    await Promise.all(Array.from({ length: 200 }, () => busy.append(kilobyte)));
+    await busy.trim(busy.lastSeq + 1);
+  }
+  assert.deepEqual({ asked, reads, moved: opened.stats()[0]!.bytesMoved }, before);
+  letGo();
+  await backup;
+  await log.until("segments go", () => opened.stats()[0]!.segmentsKept < 8);
+  assert.ok(asked > 0);
+  await opened.close();
+});
