@@ -13,11 +13,11 @@ export async function askOwner(onReclaim: ReclaimOption["onReclaim"], event: Rec
 }
 
 export function tellOwner(onStopped: ReclaimOption["onStopped"], stopped: RingwallError): void {
-  try {
-    onStopped?.(stopped);
-  } catch (error) {
-    warn("onStopped", error);
-  }
+  void (async (): Promise<void> => {
+    // It may be async: nobody else would hear of its failure but the process, which would end.
+    const told: unknown = onStopped?.(stopped);
+    await told;
+  })().catch((error: unknown) => { warn("onStopped", error); });
 }
 
 function warn(callback: string, error: unknown): void {

@@ -180,3 +180,23 @@ test("while a backup keeps all segments nothing is moved, read or asked for; beh
   assert.ok(asked > 0);
   await opened.close();
 });
+
+test("`onStopped` that fails behind an await is warned of, and ends nothing", async () => {
+  const log = await aged(3300);
+  const warnings: string[] = [];
+  const warned = (warning: Error & { code?: string }): number => warnings.push(`${String(warning.code)} ${warning.message}`);
+  process.on("warning", warned);
+  const fails = async (): Promise<void> => {
+    await Promise.resolve();
+    throw new Error("not mine");
+  };
+  const opened = await log.open({ factor: 1.1, onStopped: fails as () => void });
+  const busy = opened.partition("busy");
+  await busy.append(kilobyte);
+  await busy.trim(busy.lastSeq + 1);
+  await log.until("damage is met", () => opened.stats()[0]!.reclaimStoppedAt > 0);
+  await new Promise((resolve) => { setImmediate(resolve); });
+  process.off("warning", warned);
+  assert.deepEqual(warnings, ["RINGWALL_RECLAIM_CALLBACK onStopped failed: Error: not mine"]);
+  await opened.close();
+});
