@@ -160,12 +160,6 @@ export const space = [
     catchers: [{ test: "sim/checkpoint-ahead.test", millisMax: 300_000 }],
   },
   {
-    name: "checkpoint with what was dropped",
-    breaks: "A partition that is dropped or truncated between the slices of a checkpoint is in it as it was.",
-    edits: [{ file: "src/log/tail.ts", find: "this.#draft?.handleChange(state.id);", replace: "" }],
-    catchers: [{ test: "sim/checkpoint-ahead.test", millisMax: 300_000 }],
-  },
-  {
     name: "truncation forgotten at the checkpoint",
     breaks: "A checkpoint names no truncations: truncated records come back beside those that were written anew.",
     edits: [{ file: "src/core/partition-table.ts", find: "truncations: this.truncations,\n    };", replace: "truncations: [],\n    };" }],

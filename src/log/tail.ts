@@ -338,7 +338,6 @@ export class Tail {
 
   /** Blocks on their way must not make durable what was truncated meanwhile. */
   lowerTouched(state: PartitionState, after: number): void {
-    this.#draft?.handleChange(state.id);
     for (const block of this.#buffers) {
       for (let index = 0; index < block.touchedCount; index++) {
         if (block.touched[index] === state) block.touchedSequences[index] = Math.min(block.touchedSequences[index] ?? 0, after);
