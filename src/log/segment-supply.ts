@@ -285,6 +285,12 @@ export class SegmentSupply {
     return this.#isBehind ? aheadBytesMax : calmStepBytes;
   }
 
+  /** A segment of so many has room for records: a quarter of a full one at most is checkpoint, and some is kept for control records. */
+  get #usefulBytes(): number {
+    const { segmentBytes } = this.#options;
+    return Math.max(segmentBytes / 2, segmentBytes / 4 + 128 * 1024);
+  }
+
   /** As `#writeZeros`, synced, a step at a time. */
   async #writeSynced(file: StorageFile, from: number, bytes: number): Promise<number> {
     const wanted = Math.min(this.#options.segmentBytes, from + bytes);
@@ -294,7 +300,8 @@ export class SegmentSupply {
       try {
         end = await this.#makeRoom(() => this.#writeZeros(file, end, asked - end));
       } catch (error) {
-        if (!isFull(error) || end === from) throw error;
+        // Of a freed file that was short already, what is there is of use, too.
+        if (!isFull(error) || (end === from && end < this.#usefulBytes)) throw error;
         return end;
       }
       await file.sync();

@@ -7,6 +7,7 @@ import { RingwallError } from "#src/base/errors.js";
 import { LaneLog as Log } from "#src/log/lane-log.js";
 import { resolveOptions, type LogOptions, type ResolvedOptions } from "#src/log/options.js";
 import type { Partition } from "#src/log/partition.js";
+import { SegmentSupply } from "#src/log/segment-supply.js";
 import { SimMachine } from "#src/storage/sim/machine.js";
 import { SimStorage } from "#src/storage/sim/sim-storage.js";
 import { HeldStorage, settled } from "./held-storage.js";
@@ -207,4 +208,28 @@ test("records that come with trims leave the last space to trims", async (t) => 
   assert.equal(await outcome(machine, few.trim(21)), "done");
   assert.equal(await outcome(machine, partition.append(record)), "done");
   await demandReopened(full, last + 1, last + 1);
+});
+
+test("a freed file that is short is a segment, where it has room for records; where it has none it waits for space", async () => {
+  const kibibyte = 1024;
+  for (const [kept, isEnough] of [[300 * kibibyte, true], [100 * kibibyte, false]] as const) {
+    const machine = new SimMachine({ seed: 1 });
+    const { files } = new SimStorage(machine);
+    await files.makeDirectory("/lane");
+    const short = await files.open("/lane/00000001.segment", "create");
+    await short.writeAt(new Uint8Array(kept), 0);
+    await short.close();
+    machine.disk.capacityBytes = machine.disk.usedBytes;
+    const supply = new SegmentSupply({
+      files, now: () => 0, directory: "/lane", lane: 0, uuid: new Uint8Array(16), alignment: 4096, segmentBytes: 512 * kibibyte, readyMin: 1, readyMax: 4,
+      openWriter: () => Promise.resolve(1), closeWriter: () => Promise.resolve(), onChange: () => undefined,
+    });
+    assert.equal(await outcome(machine, supply.start(7, ["/lane/00000001.segment"])), isEnough ? "done" : "RINGWALL_DISK_FULL");
+    machine.disk.capacityBytes = Number.POSITIVE_INFINITY;
+    if (!isEnough) await supply.start(7, []);
+    const ready = supply.take();
+    assert.deepEqual([ready?.path, ready?.readyEnd], ["/lane/00000007.segment", isEnough ? kept : 512 * kibibyte]);
+    await ready?.file.close();
+    await supply.close();
+  }
 });
