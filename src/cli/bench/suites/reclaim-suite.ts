@@ -27,11 +27,18 @@ export interface ReclaimFigures extends AppendFigures {
   readonly deviceBytesPerByte: number;
   /** Kept segments, for each byte of payload that is alive. */
   readonly diskBytesPerLiveByte: { readonly p50: number; readonly max: number };
+  /** The same, for each byte that is promised at most: `factor` times the live payload, and eight segments. */
+  readonly diskBytesPerPromisedByte: { readonly p50: number; readonly max: number };
+  /** How long of the round writers were held for disk use to stay below that, and how often. */
+  readonly holdShare: number;
+  readonly holdsPerSecond: number;
   readonly segmentsReclaimed: number;
   readonly segmentsKept: number;
 }
 
 const segmentBytes = 8 * 1024 ** 2;
+/** Beside what the factor allows, always: docs/decisions/0008-live-records-are-moved-on.md. */
+const segmentsBesideMax = 8;
 const warmUpSecondsMax = 60;
 const warmUpRoundSeconds = 0.25;
 
@@ -40,6 +47,9 @@ export const reclaimSuite: Suite<ReclaimFlags> = {
     { path: "movedBytesPerByte", title: "moved/byte", digits: 2 },
     { path: "diskBytesPerLiveByte.p50", title: "disk/live", digits: 2 },
     { path: "diskBytesPerLiveByte.max", title: "max", digits: 2 },
+    { path: "diskBytesPerPromisedByte.max", title: "max of promised", digits: 2 },
+    { path: "holdShare", title: "held", digits: 2 },
+    { path: "holdsPerSecond", title: "holds/s", digits: 0 },
     { path: "recordsPerSecond", title: "records/s", digits: 0, isCompared: true },
     { path: "ackMicros.p50", title: "p50 µs", digits: 0 },
     { path: "ackMicros.p99", title: "p99 µs", digits: 0, isCompared: true },
@@ -94,13 +104,14 @@ async function warmUp(setup: ReclaimEntrant, load: TrimmedLoad, isStopped: () =>
 }
 
 async function round({ opened: { log }, flags, isOn, segmentBytes }: ReclaimEntrant, load: TrimmedLoad, seconds: number, isStopped: () => boolean): Promise<ReclaimFigures> {
-  const { callers, bytes } = flags;
+  const { callers, bytes, factor } = flags;
   await load.fill();
   const stats = (): ReturnType<typeof log.stats>[number] => log.stats()[0] as ReturnType<typeof log.stats>[number];
   let before = stats();
   let after = before;
   let isOpen = false;
-  const ratios: number[] = [];
+  const ofLive: number[] = [];
+  const ofPromised: number[] = [];
   const window = await runRound({ callers, everyCall: everyCallOf(callers), items: makePayloads(bytes), appenders: load.fresh }, {
     seconds,
     isStopped,
@@ -116,20 +127,30 @@ async function round({ opened: { log }, flags, isOn, segmentBytes }: ReclaimEntr
       load.trim();
       const liveBytes = load.liveRecords() * bytes;
       // Whole partitions are trimmed: for a moment nothing may be alive.
-      if (isOpen && liveBytes > 0) ratios.push((stats().segmentsKept * segmentBytes) / liveBytes);
+      if (!isOpen || liveBytes === 0) return;
+      const { segmentsKept } = stats();
+      ofLive.push((segmentsKept * segmentBytes) / liveBytes);
+      ofPromised.push((segmentsKept * segmentBytes) / (factor * liveBytes + segmentsBesideMax * segmentBytes));
     },
   });
   await load.settled();
   // Without reclaim nothing ever comes back, and the disk ends.
   if (!isOn) await load.trimAll();
   const records = window.calls;
-  const { p50, max } = quantilesOf([Float64Array.from(ratios)], 1);
   return {
     ...appendFiguresOf(window, { records, bytes, blocks: after.blocks - before.blocks }),
     movedBytesPerByte: (after.bytesMoved - before.bytesMoved) / (records * bytes),
     deviceBytesPerByte: (after.blockBytes - before.blockBytes) / (records * bytes),
-    diskBytesPerLiveByte: { p50, max },
+    diskBytesPerLiveByte: middleAndMost(ofLive),
+    diskBytesPerPromisedByte: middleAndMost(ofPromised),
+    holdShare: (after.reclaimHoldMicros - before.reclaimHoldMicros) / 1e6 / window.seconds,
+    holdsPerSecond: (after.reclaimHolds - before.reclaimHolds) / window.seconds,
     segmentsReclaimed: after.segmentsReclaimed - before.segmentsReclaimed,
     segmentsKept: after.segmentsKept,
   };
+}
+
+function middleAndMost(looks: readonly number[]): { readonly p50: number; readonly max: number } {
+  const { p50, max } = quantilesOf([Float64Array.from(looks)], 1);
+  return { p50, max };
 }
