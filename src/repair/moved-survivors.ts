@@ -54,9 +54,10 @@ export class MovedSurvivors {
     const source = readSourceOf(options);
     const found: Found[] = [];
     const copies = indexes.every((index) => index.moved.size === 0) ? new Map<number, SequenceRange[]>() : copiesThatCount(table, indexes);
+    const lost = lostOf(copies, options);
     for (const state of table) {
       let latest = 0;
-      for (const range of rangesOf(state, copies.get(state.id) ?? [], options)) {
+      for (const range of rangesOf(state, copies.get(state.id) ?? [], lost.get(state.id) ?? [])) {
         await collect(source, state, range, (sequence, time) => {
           // Whatever the times are, the order of a partition's sequences stays.
           latest = Math.max(latest, time);
@@ -94,13 +95,25 @@ export class MovedSurvivors {
   }
 }
 
+/** Of the partitions that have copies. As many may have lost something as there are, and each be asked for. */
+function lostOf(copies: ReadonlyMap<number, unknown>, { recovered }: MovedSurvivorsOptions): Map<number, SequenceRange[]> {
+  const lost = new Map<number, SequenceRange[]>();
+  for (const { partition, firstSequence, lastSequence } of recovered.report.lost) {
+    if (!copies.has(partition)) continue;
+    const known = lost.get(partition);
+    const range = { first: firstSequence, last: lastSequence };
+    if (known === undefined) lost.set(partition, [range]);
+    else known.push(range);
+  }
+  return lost;
+}
+
 /**
  * Up to the last copy, and not lost. Fresh records between copies come along, as a reader finds them: a damaged one has its copy in the
  * middle of fresh ones, and a fresh one may be dead where there is a copy (read-place.ts).
  */
-function rangesOf(state: PartitionState, copies: readonly SequenceRange[], { recovered }: MovedSurvivorsOptions): SequenceRange[] {
+function rangesOf(state: PartitionState, copies: readonly SequenceRange[], lost: readonly SequenceRange[]): SequenceRange[] {
   const last = copies.reduce((highest, range) => (range.first <= range.last ? Math.max(highest, range.last) : highest), 0);
-  const lost = recovered.report.lost.flatMap(({ partition, firstSequence, lastSequence }) => (partition === state.id ? [{ first: firstSequence, last: lastSequence }] : []));
   return without(merged([{ first: state.firstSequence, last }]), merged(lost));
 }
 
