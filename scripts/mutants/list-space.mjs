@@ -202,9 +202,15 @@ export const space = [
     catchers: [{ test: "sim/full-disk.test", name: "behind appends that are refused" }],
   },
   {
+    name: "trim ahead of what a close gives up",
+    breaks: "A trim is acknowledged although what was accepted before it is gone.",
+    edits: [{ file: "src/log/operation-queue.ts", find: "if (isBound(operation) || truncates(operation)) break;", replace: "if (isBegun(operation) || truncates(operation)) break;" }],
+    catchers: [{ test: "sim/full-disk.test" }],
+  },
+  {
     name: "a trim ahead of the truncation that it goes by",
     breaks: "On a full disk a trim is placed although what it goes by was refused: it takes records that stay.",
-    edits: [{ file: "src/log/operation-queue.ts", find: "if (isBegun(operation) || truncates(operation)) break;", replace: "if (isBegun(operation)) break;" }],
+    edits: [{ file: "src/log/operation-queue.ts", find: "if (isBound(operation) || truncates(operation)) break;", replace: "if (isBound(operation)) break;" }],
     catchers: [{ test: "sim/full-disk.test", name: "by what is refused before it" }],
   },
 ];

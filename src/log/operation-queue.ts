@@ -102,7 +102,8 @@ function takeTrims(operations: Operation[]): Operation[] {
   const trims: Operation[] = [];
   for (let index = 0; index < operations.length; ) {
     const operation = operations[index] as Operation;
-    if (isBegun(operation) || truncates(operation)) break;
+    // An acknowledged call says that what was accepted before it is durable.
+    if (isBound(operation) || truncates(operation)) break;
     if (operation.kind !== "trim" && operation.kind !== "trims") index++;
     else if (takesOnlyWhatIsPlaced(operation)) trims.push(...operations.splice(index, 1));
     else break;

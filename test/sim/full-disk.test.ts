@@ -167,6 +167,16 @@ test("a trim behind what enqueue has accepted does not go ahead of it: it is ref
   await demandReopened(full, last + 1, last + 1);
 });
 
+test("a trim behind what enqueue has accepted is not durable where a close gives that up: both are told", async (t) => {
+  const full = await onFullDisk(t);
+  const { machine, partition, log } = full;
+  const last = partition.lastSeq;
+  partition.enqueue(record);
+  const asked = [partition.trim(last + 1), log.close()];
+  assert.deepEqual(await Promise.all(asked.map((promise) => outcome(machine, promise))), ["RINGWALL_DISK_FULL", "RINGWALL_DISK_FULL"]);
+  await demandReopened(full, 1, last);
+});
+
 test("a trim that frees no segment: what comes behind it is refused, and its sequences are given back", async (t) => {
   const full = await onFullDisk(t);
   const { machine, partition, log } = full;
