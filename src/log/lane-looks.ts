@@ -15,8 +15,9 @@ import type { Storage } from "../storage/storage.js";
 
 /** A writer of which nothing was seen for so long may have ended. */
 const silenceMsMax = 500;
-/** Looks that the writer overtakes, by freeing what they rest on, are begun again for so long. */
+/** Looks that the writer overtakes, by freeing what they rest on, are begun again for so long, and so often at least: on a slow device one takes seconds. */
 const overtakenMsMax = 5000;
+const overtakenLooksMin = 8;
 
 export interface LaneLooksOptions {
   /** Of the log. */
@@ -56,14 +57,14 @@ export class LaneLooks {
     const { storage, lane } = this.#options;
     await this.#stopFollowing();
     const deadline = storage.clock.now() + overtakenMsMax;
-    for (;;) {
+    for (let looks = 1; ; looks++) {
       const { recovered, superblock, isLocked } = await this.#recover();
       const now = await this.#readSuperblock();
       const record = recordOf(now, lane);
       const isOvertaken = !isGoodStill(recovered, recordOf(superblock, lane), record);
       if (!isOvertaken || !isLocked) this.#quietGeneration = isLocked ? null : superblock.sequence;
       if (!isOvertaken) return this.#take({ ...recovered, segments: recovered.segments.filter(({ segment }) => segment >= record.firstSegment) }, superblock);
-      if (storage.clock.now() > deadline) throw overtaken(this.#options);
+      if (looks >= overtakenLooksMin && storage.clock.now() > deadline) throw overtaken(this.#options);
     }
   }
 
