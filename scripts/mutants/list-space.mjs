@@ -113,9 +113,9 @@ export const space = [
   },
   {
     name: "a close ends one wait",
-    breaks: "Of two waits of reclaim under way a close ends the last alone, and hangs.",
-    edits: [{ file: "src/log/reclaim.ts", find: "for (const wake of this.#wakes) wake();", replace: "[...this.#wakes].pop()?.();" }],
-    catchers: [{ test: "sim/reclaim-stopped.test", name: "has answered" }],
+    breaks: "Of two waits of reclaim under way a close ends the first alone, and hangs.",
+    edits: [{ file: "src/log/reclaim.ts", find: "for (const wake of this.#wakes) wake();", replace: "[...this.#wakes][0]?.();" }],
+    catchers: [{ test: "sim/reclaim-stopped.test", name: "never answers in it" }],
   },
   {
     name: "damage that stays in the way",

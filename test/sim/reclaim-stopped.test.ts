@@ -71,8 +71,8 @@ function storageOf(machine: SimMachine, onRead = (): void => undefined): SimStor
   return storage;
 }
 
-for (const answers of [true, false]) {
-  test(`closed behind a round that damage ended in its pause, when the owner of the next one ${answers ? "has answered" : "never answers"}: it ends`, async () => {
+for (const [owner, answers, micros] of [["has answered", true, 1_000_000], ["never answers, and the pause is over", false, 600_000_000], ["never answers in it", false, 1_000_000]] as const) {
+  test(`closed behind a round that damage ended in its pause, when the owner of the next one ${owner}: it ends`, async () => {
     // It is due, and nobody has to be held.
     const log = await aged(3300);
     let asked = 0;
@@ -92,8 +92,7 @@ for (const answers of [true, false]) {
     await opened.partition("bad").trim(18);
     await log.until("the owner is asked again", () => asked === 2);
     if (answers) answer();
-    // The pause is over, or it is not yet.
-    await log.machine.loop.sleep(log.machine.boot(), answers ? 1_000_000 : 600_000_000);
+    await log.machine.loop.sleep(log.machine.boot(), micros);
     await endsAtOnce(log, "the close", opened.close());
   });
 }
