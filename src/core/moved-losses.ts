@@ -6,7 +6,7 @@ import { lastLive } from "./living-segment.js";
 import type { LostSequences } from "./loss-ledger.js";
 import type { PartitionTable } from "./partition-table.js";
 import type { SegmentIndex } from "./segment-index.js";
-import { merged, without, type SequenceRange } from "./sequence-ranges.js";
+import { addRange, merged, rangesByPartition, without, type SequenceRange } from "./sequence-ranges.js";
 
 export interface SettledLosses {
   readonly lost: LostSequences[];
@@ -21,8 +21,7 @@ export function settleMoved(lost: readonly LostSequences[], table: PartitionTabl
     for (const [id, { firstSequence }] of runs) if (firstSequence > 0) firstFresh.set(id, Math.min(firstSequence, firstFresh.get(id) ?? Number.POSITIVE_INFINITY));
   }
   const copies = copiesThatCount(table, indexes);
-  const named = new Map<number, SequenceRange[]>();
-  for (const { partition, firstSequence, lastSequence } of lost) push(named, partition, { first: firstSequence, last: lastSequence });
+  const named = rangesByPartition(lost);
   const all: LostSequences[] = [];
   let unnamed = 0;
   for (const { id, firstSequence, lastSequence } of table) {
@@ -43,7 +42,7 @@ export function copiesThatCount(table: PartitionTable, indexes: readonly Segment
       const state = table.byId(id);
       if (!isMoved || state === undefined) continue;
       const range = { first: Math.max(run.firstSequence, state.firstSequence), last: lastLive(state, index.segment, run.lastSequence, true) };
-      if (range.first <= range.last) push(copies, id, range);
+      if (range.first <= range.last) addRange(copies, id, range);
     }
     // A fresh record was appended behind all that was before it: copies from there on are dead.
     for (const [id, { firstSequence }] of index.runs) {
@@ -51,10 +50,4 @@ export function copiesThatCount(table: PartitionTable, indexes: readonly Segment
     }
   }
   return copies;
-}
-
-function push(ranges: Map<number, SequenceRange[]>, id: number, range: SequenceRange): void {
-  const known = ranges.get(id);
-  if (known === undefined) ranges.set(id, [range]);
-  else known.push(range);
 }

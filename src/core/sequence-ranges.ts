@@ -5,6 +5,19 @@ export interface SequenceRange {
   last: number;
 }
 
+/** Of each partition, in the order in which they come. */
+export function rangesByPartition(all: Iterable<{ readonly partition: number; readonly firstSequence: number; readonly lastSequence: number }>): Map<number, SequenceRange[]> {
+  const ranges = new Map<number, SequenceRange[]>();
+  for (const { partition, firstSequence, lastSequence } of all) addRange(ranges, partition, { first: firstSequence, last: lastSequence });
+  return ranges;
+}
+
+export function addRange(ranges: Map<number, SequenceRange[]>, partition: number, range: SequenceRange): void {
+  const known = ranges.get(partition);
+  if (known === undefined) ranges.set(partition, [range]);
+  else known.push(range);
+}
+
 /** The same sequences, ascending, in ranges that neither overlap nor touch. */
 export function merged(ranges: readonly SequenceRange[]): SequenceRange[] {
   const all: SequenceRange[] = [];

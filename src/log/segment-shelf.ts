@@ -154,7 +154,7 @@ export class SegmentShelf implements ReadSource {
    * `barrier` resolves when everything placed before its call is on stable media, with the highest block of which that is known.
    */
   async release(lane: ReleasingLane, barrier: () => Promise<number>, onFree: (path: string, isMoved: boolean) => Promise<void>): Promise<SegmentIndex[]> {
-    const free = this.#keepers > 0 ? [] : await this.#deadAtHead(lane);
+    const free = this.keepsSegments ? [] : await this.#deadAtHead(lane);
     if (free.length === 0) return free;
     const movedUpTo = this.#movedUpTo;
     // 1. a trim is placed, not durable, and makes a segment dead; 2. the segment is freed; 3. power fails, the trim is

@@ -303,19 +303,20 @@ class LaneRecovery {
 
   /**
    * 1. someone has made an index up, right in every checksum, with records of an id that was never given out; 2. a partition is made and
-   * gets that id; 3. the records are its own.
+   * gets that id; 3. the records are its own. Returns whether the log contradicts itself.
    */
-  #contradictIds({ start, replay }: Attempt): void {
+  #contradictIds({ start, replay }: Attempt): boolean {
     const given = replay.table.nextId - 1;
     for (const { segment } of this.#kept.slice(0, start)) {
       const named = this.#headers.get(segment)?.highestPartition ?? 0;
       if (named > given) replay.contradictions.push({ segment, offset: 0, reason: `${indexName(segment)} names partition ${String(named)}, and ${String(given)} were ever made` });
     }
+    return replay.contradictions.length > 0;
   }
 
   async #conclude(attempt: Attempt): Promise<RecoveredLane> {
-    if (this.#decide(attempt).verdict !== "damaged" && !this.#options.liveWriter) this.#contradictIds(attempt);
-    const row = this.#decide(attempt);
+    let row = this.#decide(attempt);
+    if (row.verdict !== "damaged" && !this.#options.liveWriter && this.#contradictIds(attempt)) row = this.#decide(attempt);
     if (row.verdict !== "damaged") return this.#take(attempt, row);
     const damaged = await this.#takeDamaged(attempt, row);
     if (this.#options.readOnly) return damaged;

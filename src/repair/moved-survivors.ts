@@ -6,7 +6,7 @@ import { RingwallError } from "../base/errors.js";
 import { copiesThatCount } from "../core/moved-losses.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
-import { merged, without, type SequenceRange } from "../core/sequence-ranges.js";
+import { merged, rangesByPartition, without, type SequenceRange } from "../core/sequence-ranges.js";
 import type { LostRecords } from "../log/read-errors.js";
 import type { ReadSource } from "../log/read-source.js";
 import { get, readBatches } from "../log/reader.js";
@@ -50,11 +50,12 @@ export class MovedSurvivors {
   }
 
   static async find(options: MovedSurvivorsOptions): Promise<MovedSurvivors> {
-    const { recovered: { table }, indexes } = options;
+    const { recovered, indexes } = options;
+    const { table } = recovered;
     const source = readSourceOf(options);
     const found: Found[] = [];
     const copies = indexes.every((index) => index.moved.size === 0) ? new Map<number, SequenceRange[]>() : copiesThatCount(table, indexes);
-    const lost = lostOf(copies, options);
+    const lost = rangesByPartition(recovered.report.lost);
     for (const state of table) {
       let latest = 0;
       for (const range of rangesOf(state, copies.get(state.id) ?? [], lost.get(state.id) ?? [])) {
@@ -93,19 +94,6 @@ export class MovedSurvivors {
   close(): Promise<void> {
     return segmentFilesOf(this.#source).close();
   }
-}
-
-/** Of the partitions that have copies. As many may have lost something as there are, and each be asked for. */
-function lostOf(copies: ReadonlyMap<number, unknown>, { recovered }: MovedSurvivorsOptions): Map<number, SequenceRange[]> {
-  const lost = new Map<number, SequenceRange[]>();
-  for (const { partition, firstSequence, lastSequence } of recovered.report.lost) {
-    if (!copies.has(partition)) continue;
-    const known = lost.get(partition);
-    const range = { first: firstSequence, last: lastSequence };
-    if (known === undefined) lost.set(partition, [range]);
-    else known.push(range);
-  }
-  return lost;
 }
 
 /**

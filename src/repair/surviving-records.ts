@@ -11,7 +11,8 @@ import { blockSeed } from "../format/seed.js";
 import { decodeSegmentHeader } from "../format/segment-header.js";
 import type { PartitionState } from "../core/partition-table.js";
 import type { SegmentIndex } from "../core/segment-index.js";
-import type { DamagedRange, KnownSegment, LostRange, RecoveredLane } from "../recovery/recovered-lane.js";
+import { rangesByPartition, type SequenceRange } from "../core/sequence-ranges.js";
+import type { DamagedRange, KnownSegment, RecoveredLane } from "../recovery/recovered-lane.js";
 import { openIfThere, type ScanSource } from "../recovery/scan.js";
 import { SegmentReader } from "../recovery/segment-reader.js";
 import { MovedSurvivors } from "./moved-survivors.js";
@@ -74,7 +75,7 @@ class LaneWalk {
   readonly #source: ScanSource;
   readonly #recovered: RecoveredLane;
   /** Of each partition ascending. */
-  readonly #lost = new Map<number, LostRange[]>();
+  readonly #lost: ReadonlyMap<number, readonly SequenceRange[]>;
   /** Last sequence taken, by partition. */
   readonly #last = new Map<number, number>();
   #open: OpenRecord | null = null;
@@ -85,11 +86,7 @@ class LaneWalk {
     this.#options = options;
     this.#source = source;
     this.#recovered = recovered;
-    for (const range of recovered.report.lost) {
-      const ranges = this.#lost.get(range.partition);
-      if (ranges === undefined) this.#lost.set(range.partition, [range]);
-      else ranges.push(range);
-    }
+    this.#lost = rangesByPartition(recovered.report.lost);
   }
 
   async run(): Promise<void> {
@@ -274,13 +271,13 @@ class LaneWalk {
 }
 
 /** Whether one of the ranges, which ascend, holds the sequence. */
-function isWithin(ranges: readonly LostRange[], sequence: number): boolean {
+function isWithin(ranges: readonly SequenceRange[], sequence: number): boolean {
   let low = 0;
   let high = ranges.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((ranges[middle] as LostRange).lastSequence < sequence) low = middle + 1;
+    if ((ranges[middle] as SequenceRange).last < sequence) low = middle + 1;
     else high = middle;
   }
-  return low < ranges.length && (ranges[low] as LostRange).firstSequence <= sequence;
+  return low < ranges.length && (ranges[low] as SequenceRange).first <= sequence;
 }
