@@ -52,6 +52,10 @@ function outcome(machine: SimMachine, promise: Promise<unknown>): Promise<string
   return Promise.race([told, settled(machine).then(() => assert.fail("nothing is left to happen, and it is pending"))]);
 }
 
+function outcomes(machine: SimMachine, promises: readonly Promise<unknown>[]): Promise<string[]> {
+  return Promise.all(promises.map((promise) => outcome(machine, promise)));
+}
+
 /** Whatever is not held has happened; a tenth of the time after which `outcome` gives up. */
 function turn(machine: SimMachine): Promise<void> {
   return machine.loop.sleep(machine.boot(), 100_000);
@@ -124,7 +128,7 @@ test("a trim behind a batch that was begun is refused; the log is closed and ope
   machine.kill(storage.owner);
   const again = await Log.openOn({ storage: new SimStorage(machine), reason: "test" }, directory, small());
   const asked = [again.partition("p").trim(last + 1), again.partition("p").append(record)];
-  assert.deepEqual(await Promise.all(asked.map((promise) => outcome(machine, promise))), ["done", "done"]);
+  assert.deepEqual(await outcomes(machine, asked), ["done", "done"]);
   assert.equal(await outcome(machine, again.close()), "done");
 });
 
@@ -134,7 +138,7 @@ test("a trim behind appends that are refused is not refused with them", async (t
   const last = partition.lastSeq;
   const asked = [partition.append(record), log.partition("few").trim(21), partition.trim(last + 1), partition.append(record), log.drain()];
   const answers = ["RINGWALL_DISK_FULL", "done", "done", "RINGWALL_DISK_FULL", "RINGWALL_DISK_FULL"];
-  assert.deepEqual(await Promise.all(asked.map((promise) => outcome(machine, promise))), answers);
+  assert.deepEqual(await outcomes(machine, asked), answers);
   assert.equal(await outcome(machine, partition.append(record)), "done");
   await demandReopened(full, last + 1, last + 1);
 });
@@ -145,10 +149,10 @@ test("a trim that goes by what is refused before it is refused with it", async (
     const { machine, partition } = full;
     const last = partition.lastSeq;
     const asked = before === "truncate" ? [partition.append(record), partition.truncate(last - 5), partition.append(record), partition.trim(last - 3)] : [partition.append(record), partition.trim(last + 2)];
-    assert.deepEqual(await Promise.all(asked.map((promise) => outcome(machine, promise))), asked.map(() => "RINGWALL_DISK_FULL"));
+    assert.deepEqual(await outcomes(machine, asked), asked.map(() => "RINGWALL_DISK_FULL"));
     assert.deepEqual([partition.firstSeq, partition.lastSeq], [1, last]);
     const again = [partition.trim(last + 1), partition.append(record)];
-    assert.deepEqual(await Promise.all(again.map((promise) => outcome(machine, promise))), ["done", "done"]);
+    assert.deepEqual(await outcomes(machine, again), ["done", "done"]);
     await demandReopened(full, last + 1, last + 1);
   }
 });
@@ -173,7 +177,7 @@ test("a trim behind what enqueue has accepted is not durable where a close gives
   const last = partition.lastSeq;
   partition.enqueue(record);
   const asked = [partition.trim(last + 1), log.close()];
-  assert.deepEqual(await Promise.all(asked.map((promise) => outcome(machine, promise))), ["RINGWALL_DISK_FULL", "RINGWALL_DISK_FULL"]);
+  assert.deepEqual(await outcomes(machine, asked), ["RINGWALL_DISK_FULL", "RINGWALL_DISK_FULL"]);
   await demandReopened(full, 1, last);
 });
 
@@ -182,7 +186,7 @@ test("a trim that frees no segment: what comes behind it is refused, and its seq
   const { machine, partition, log } = full;
   const last = partition.lastSeq;
   const asked = [partition.trim(2), partition.append(record), partition.appendBatch([record, record]), log.drain()];
-  assert.deepEqual(await Promise.all(asked.map((promise) => outcome(machine, promise))), ["done", "RINGWALL_DISK_FULL", "RINGWALL_DISK_FULL", "RINGWALL_DISK_FULL"]);
+  assert.deepEqual(await outcomes(machine, asked), ["done", "RINGWALL_DISK_FULL", "RINGWALL_DISK_FULL", "RINGWALL_DISK_FULL"]);
   assert.equal(partition.lastSeq, last);
   await demandReopened(full, 2, last);
 });
@@ -212,7 +216,7 @@ test("records that come with trims leave the last space to trims", async (t) => 
   for (let first = 2; first < 12; first++) {
     // They free nothing: what else is in the first segment lives.
     const asked = [few.trim(first), partition.append(record)];
-    assert.deepEqual(await Promise.all(asked.map((promise) => outcome(machine, promise))), ["done", "RINGWALL_DISK_FULL"], `trim ${String(first)}`);
+    assert.deepEqual(await outcomes(machine, asked), ["done", "RINGWALL_DISK_FULL"], `trim ${String(first)}`);
   }
   await partition.trim(last + 1);
   assert.equal(await outcome(machine, few.trim(21)), "done");
